@@ -1,0 +1,174 @@
+"""Building the book: MathJax beside the pages, then Jupyter Book with every warning an error."""
+
+import base64
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+MATHJAX = "mathjax@3.2.2"
+"""The npm package that sets the formulas. Version 4 fetches its fonts from a content network."""
+
+_MATHJAX_SHA512 = (
+    "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw=="
+)
+_MATHJAX_ENTRY = PurePosixPath("es5/tex-mml-chtml.js")
+_NPM_SECONDS = 120
+# What a page may ask for; the rest of the package is other builds of the same program.
+_MATHJAX_PARTS = (
+    "LICENSE",
+    str(_MATHJAX_ENTRY),
+    "es5/input/",
+    "es5/output/chtml/",
+    "es5/a11y/",
+    "es5/sre/",
+    "es5/ui/",
+)
+
+
+class BookError(Exception):
+    """The book cannot be built; the message is one line that names the remedy."""
+
+
+def pages() -> Path:
+    """Find the folder that holds the book's pages.
+
+    Returns
+    -------
+    Path
+        The copy inside an installed wheel (``numerics/_book``), or ``book`` of a checkout.
+
+    Raises
+    ------
+    BookError
+        If neither is there.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_book", package.parent / "book"):
+        if (folder / "_config.yml").is_file():
+            return folder
+    raise BookError("the book's pages are not installed: install metastable again")
+
+
+def fetch_mathjax(vendor: Path) -> None:
+    """Put MathJax into a folder, unless it is there already.
+
+    Parameters
+    ----------
+    vendor : Path
+        The folder that is to hold ``mathjax``.
+
+    Raises
+    ------
+    BookError
+        If npm is missing, cannot fetch the package, or hands over another one.
+    """
+    home = vendor / "mathjax"
+    if (home / _MATHJAX_ENTRY).is_file():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise BookError(
+            f"npm is needed once, to fetch {MATHJAX}: install Node.js with npm, "
+            f"or unpack that npm package into {home}"
+        )
+    vendor.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=vendor) as scratch:
+        try:
+            subprocess.run(
+                [npm, "pack", "--silent", "--fetch-retries=1", MATHJAX],
+                cwd=scratch,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_NPM_SECONDS,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            raise BookError(
+                f"npm could not fetch {MATHJAX}: check the network, "
+                f"or unpack that npm package into {home}"
+            ) from None
+        (archive_file,) = Path(scratch).glob("*.tgz")
+        digest = hashlib.sha512(archive_file.read_bytes()).digest()
+        if base64.b64encode(digest).decode() != _MATHJAX_SHA512:
+            raise BookError(f"npm handed over another {MATHJAX} than the known one: try again")
+        unpacked = Path(scratch, "mathjax")
+        with tarfile.open(archive_file) as archive:
+            for member in archive:
+                name = member.name.removeprefix("package/")
+                content = archive.extractfile(member) if name.startswith(_MATHJAX_PARTS) else None
+                if content is not None:
+                    target = unpacked / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content.read())
+        if not home.exists():
+            unpacked.rename(home)
+
+
+def build(source: Path, out: Path, *, execute: str = "force") -> Path:
+    """Build the book as HTML that works without a network.
+
+    Every page is executed; a warning, a failing cell, a dangling reference or text on a cell's
+    standard error fails the build. The build itself writes nothing into `source`, so that an
+    installed copy stays as it is. The pages of an earlier build are removed first: Sphinx repeats
+    no warning about a page that it has already read.
+
+    Parameters
+    ----------
+    source : Path
+        The folder with ``_config.yml`` and ``_toc.yml``; see `pages`.
+    out : Path
+        The folder that receives ``_build/html``, and ``_build/_vendor`` with MathJax.
+    execute : {"force", "cache"}, optional
+        Run every cell, or only those of pages that changed. The cache does not see a change in the
+        packages that a page imports: it is for writing prose.
+
+    Returns
+    -------
+    Path
+        The first page, ``index.html``.
+
+    Raises
+    ------
+    BookError
+        If a tool is missing or the build fails.
+    """
+    if execute not in ("force", "cache"):
+        raise BookError(f"execute is 'force' or 'cache', not {execute!r}")
+    if not (source / "_config.yml").is_file():
+        raise BookError(f"{source} holds no book: name a folder with _config.yml and _toc.yml")
+    if importlib.util.find_spec("jupyter_book") is None:
+        raise BookError("Jupyter Book is not installed: pip install 'metastable[book]'")
+
+    source, out = source.resolve(), out.resolve()
+    html = out / "_build" / "html"
+    for stale in (html, out / "_build" / ".doctrees"):
+        shutil.rmtree(stale, ignore_errors=True)
+    fetch_mathjax(out / "_build" / "_vendor")
+    environment = os.environ | {
+        "METASTABLE_BOOK_EXECUTE": execute,
+        "MATPLOTLIBRC": str(source / "_ext" / "matplotlibrc"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')",
+            *("build", str(source), "--path-output", str(out), "-W", "--keep-going", "-n"),
+        ],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
+    index = html / "index.html"
+    if run.returncode != 0 or not index.is_file():
+        raise BookError(
+            f"the book did not build (exit code {run.returncode}): mend what is reported above"
+        )
+    return index

@@ -1,0 +1,1 @@
+"""A second derivation of the closed forms, checked against exact brute force."""

@@ -1,0 +1,311 @@
+"""Every page of the built book, seen as a reader sees it: in a browser, without a network.
+
+The pages are those under ``book/_build/html``, or under the folder that the environment variable
+METASTABLE_BOOK names. Where METASTABLE_SCREENSHOTS names a folder, a picture of every page goes
+there, in light, in dark and at the width of a phone.
+"""
+
+import itertools
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = Path(os.environ.get("METASTABLE_BOOK") or ROOT / "book" / "_build" / "html").resolve()
+SCREENSHOTS = os.environ.get("METASTABLE_SCREENSHOTS")
+
+# Parts of the site that are not pages: the theme's own files, and the program that sets formulas.
+NOT_PAGES = {"_static", "_sources", "mathjax"}
+PAGES = sorted(
+    path.relative_to(BOOK).as_posix()
+    for path in BOOK.rglob("*.html")
+    if path.relative_to(BOOK).parts[0] not in NOT_PAGES
+)
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# What a reader would see of a formula that was never set. Code is exempt.
+RAW_TEX = re.compile(r"\\[A-Za-z]+|\\[()\[\]{}]|\$\$|\$[^\s$][^$\n]*\$")
+
+# Markup that was read as text or code: an inner fence as long as the outer one ends the outer.
+RAW_MYST = re.compile(r"^\s*(?:`{3,}|:{3,}).*|\{[a-z:-]+\}`[^`]*`|:[a-z:]+:`", re.MULTILINE)
+
+TYPESET = "() => window.MathJax?.startup?.promise?.then(() => true)"
+
+FINDINGS = """() => {
+    const copy = document.body.cloneNode(true);
+    const hidden = "pre, code, script, style, noscript, template, mjx-container";
+    copy.querySelectorAll(hidden).forEach(node => node.remove());
+    return {
+        text: document.title + "\\n" + copy.textContent,
+        all: document.body.textContent,
+        formulas: document.querySelectorAll(".math").length,
+        unset: [...document.querySelectorAll(".math")]
+            .filter(node => !node.querySelector("mjx-container")).map(node => node.textContent),
+        errors: [...document.querySelectorAll("mjx-merror")]
+            .map(node => node.getAttribute("data-mjx-error") || node.textContent),
+        images: [...document.images].map(
+            image => [image.getAttribute("src"), image.getAttribute("alt"), image.naturalWidth]),
+    };
+}"""
+
+WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
+
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 740}
+
+
+class Anchors(HTMLParser):
+    """The targets of a page, and what it refers to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.names, self.links, self.assets = set(), [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.names.update(attrs[key] for key in ("id", "name") if attrs.get(key))
+        if tag == "a" and attrs.get("href"):
+            self.links.append(attrs["href"])
+        elif tag == "link" and attrs.get("href"):
+            self.assets.append(attrs["href"])
+        elif tag in ("script", "img", "iframe", "source", "video") and attrs.get("src"):
+            self.assets.append(attrs["src"])
+
+
+@dataclass
+class Visit:
+    """What one page showed and asked for."""
+
+    outside: list = field(default_factory=list)
+    console: list = field(default_factory=list)
+    found: dict = field(default_factory=dict)
+    phone_width: tuple = ()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium") or "/usr/bin/chromium"
+    assert Path(executable).exists(), "Chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def look(browser, site, page):
+    """Open a page of a site at a desk and on a phone; take pictures where they are wanted."""
+    visit = Visit()
+
+    def answer(route):
+        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
+            route.continue_()
+        else:
+            visit.outside.append(route.request.url)
+            route.abort()
+
+    tab = browser.new_page(viewport=DESK, color_scheme="light")
+    tab.route("**/*", answer)
+    tab.on("console", lambda m: visit.console.extend([m.text] if m.type == "error" else []))
+    tab.on("pageerror", lambda e: visit.console.append(str(e)))
+    tab.on("requestfailed", lambda r: visit.console.append(f"failed: {r.url}"))
+    tab.goto((site / page).as_uri(), wait_until="networkidle")
+    tab.evaluate(TYPESET)
+    visit.found = tab.evaluate(FINDINGS)
+    tab.set_viewport_size(PHONE)
+    visit.phone_width = tuple(tab.evaluate(WIDTHS))
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        for size, scheme in itertools.product((DESK, PHONE), ("light", "dark")):
+            tab.emulate_media(color_scheme=scheme)
+            tab.set_viewport_size(size)
+            name = f"{page.removesuffix('.html').replace('/', '-')}-{scheme}-{size['width']}.png"
+            tab.screenshot(path=Path(SCREENSHOTS, name), full_page=True, animations="disabled")
+    tab.close()
+    return visit
+
+
+def broken_references(site, page, parsed):
+    """List the links, scripts, styles and images of a page that lead nowhere inside the site."""
+
+    def anchors(path):
+        if path not in parsed:
+            parsed[path] = Anchors(path)
+        return parsed[path]
+
+    here = site / page
+    broken = []
+    for reference in anchors(here).links + anchors(here).assets:
+        parts = urlsplit(reference)
+        if parts.scheme in ("http", "https") and reference in anchors(here).links:
+            continue  # a link that a reader may follow, not something the page loads
+        if parts.scheme == "mailto" or parts.scheme == "data":
+            continue
+        target = (here.parent / unquote(parts.path)).resolve() if parts.path else here
+        if parts.scheme or parts.netloc or not target.is_file():
+            broken.append(reference)
+        elif target.suffix == ".html" and parts.fragment:
+            known = anchors(target).names
+            broken += [reference] if unquote(parts.fragment) not in known else []
+    return broken
+
+
+def raw_tex(visit):
+    """List the pieces of TeX that a reader sees as such."""
+    return RAW_TEX.findall(visit.found["text"]) + visit.found["unset"]
+
+
+def raw_myst(visit):
+    """List the directives and roles that a reader sees as such, in the text or in a code block."""
+    return RAW_MYST.findall(visit.found["all"])
+
+
+def nameless_images(visit):
+    """List the images without words for those who do not see them; a file's name is none."""
+    return [
+        source
+        for source, alt, _ in visit.found["images"]
+        if alt is None or not alt.strip() or re.fullmatch(r"\S+\.(png|svg|jpe?g|gif|webp)", alt)
+    ]
+
+
+@pytest.fixture(scope="module")
+def visits():
+    return {}
+
+
+@pytest.fixture(scope="module")
+def parsed():
+    return {}
+
+
+@pytest.fixture
+def visit(browser, visits, page):
+    if page not in visits:
+        visits[page] = look(browser, BOOK, page)
+    return visits[page]
+
+
+def test_there_are_pages():
+    assert PAGES, f"no page under {BOOK}: build the book first (make book)"
+    assert "index.html" in PAGES
+
+
+def test_search_finds_a_page(browser):
+    tab = browser.new_page()
+    tab.goto((BOOK / "search.html").as_uri() + "?q=metastable")
+    tab.wait_for_selector("#search-results li a")
+    tab.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+class TestPage:
+    def test_asks_no_outside_host(self, visit):
+        assert visit.outside == []
+
+    def test_console_is_quiet(self, visit):
+        assert visit.console == []
+
+    def test_formulas_are_set(self, visit):
+        assert visit.found["errors"] == []
+        assert raw_tex(visit) == []
+
+    def test_directives_are_carried_out(self, visit):
+        assert raw_myst(visit) == []
+
+    def test_references_resolve(self, parsed, page):
+        assert broken_references(BOOK, page, parsed) == []
+
+    def test_images_are_there_and_described(self, visit):
+        assert nameless_images(visit) == []
+        assert [source for source, _, width in visit.found["images"] if width == 0] == []
+
+    def test_fits_a_phone(self, visit):
+        content, window = visit.phone_width
+        assert content <= window
+
+
+def test_some_page_has_formulas(browser, visits):
+    for page in PAGES:
+        if page not in visits:
+            visits[page] = look(browser, BOOK, page)
+    assert any(visit.found["formulas"] for visit in visits.values())
+
+
+FAULTS = """
+    <p>Half of it is \\frac{1}{2}.</p>
+    <p><span class="math">\\(\\frac{1\\)</span></p>
+    <p><span class="math">\\(\\nosuchcommand x\\)</span></p>
+    <p><span class="math">\\(\\begin{nosuchplace}\\end{nosuchplace}\\)</span></p>
+    <pre>```{code-cell}
+    never_executed()</pre>
+    <p><a href="nowhere.html">a</a> <a href="search.html#nowhere">b</a></p>
+    <p><img src="_static/file.png"><img src="_static/file.png" alt="_static/file.png"></p>
+    <p style="width: 900px">wide</p>
+    <script>console.error("planted"); fetch("https://example.org/planted.js");</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A copy of the book with a page that breaks every rule."""
+    site = tmp_path_factory.mktemp("faulty") / "html"
+    shutil.copytree(BOOK, site)
+    page = site / "search.html"
+    text = page.read_text(encoding="utf-8")
+    assert "</main>" in text
+    page.write_text(text.replace("</main>", FAULTS + "</main>"), encoding="utf-8")
+    return site
+
+
+@pytest.fixture(scope="module")
+def faulty(browser, site):
+    return look(browser, site, "search.html")
+
+
+class TestTeeth:
+    """The checks above object to a page that breaks each of them."""
+
+    def test_outside_host(self, faulty):
+        assert "https://example.org/planted.js" in faulty.outside
+
+    def test_console(self, faulty):
+        assert "planted" in faulty.console
+
+    def test_bad_formulas(self, faulty):
+        errors = "\n".join(faulty.found["errors"])
+        assert "nosuchcommand" in errors
+        assert "nosuchplace" in errors
+        assert "\\(\\frac{1\\)" in faulty.found["unset"]
+        assert "\\frac" in raw_tex(faulty)
+
+    def test_stray_directive(self, faulty):
+        assert [line.strip() for line in raw_myst(faulty)] == ["```{code-cell}"]
+
+    def test_dead_links(self, site):
+        assert broken_references(site, "search.html", {}) == ["nowhere.html", "search.html#nowhere"]
+
+    def test_nameless_images(self, faulty):
+        assert nameless_images(faulty) == ["_static/file.png"] * 2
+
+    def test_too_wide(self, faulty):
+        content, window = faulty.phone_width
+        assert content > window

@@ -1,0 +1,1 @@
+"""Exact theory of metastable chains: closed forms, bounds and certificates (no floats)."""

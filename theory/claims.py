@@ -1,0 +1,227 @@
+"""Claims: what is asserted of a family, where it holds, who says so, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property, partial
+from typing import Any
+
+import sympy
+
+from theory import checker
+from theory.certificates import Certificate, NoProof, by_cases
+from theory.chain import Row, leaves
+from theory.conjecture import NoClosedForm
+from theory.derive import aggregate, compare, exit_chain, reversible, solve, solved
+from theory.domain import Domain, expression
+from theory.family import Exit, Family, Pivot, Problem
+from theory.spectrum import cyclic_gap, gap_by_test_function, gap_from_pivot, two_sided
+
+OURS = "derived here, after Kim et al. (2025)"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value of a quantity that has several, and the orbit or pair of clusters it belongs to."""
+
+    place: tuple[str, ...]
+    value: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An identity or a two-sided bound for one quantity of one family.
+
+    Attributes
+    ----------
+    id : ``family/quantity``.
+    domain : where it holds.
+    certificate : its proof object; its statement is what the claim says, in the checker's form.
+    expression : the exact value, or None.
+    lower, upper : bounds, or None where there is only an exact value.
+    sharp : a point at which the upper bound is attained, where one is known.
+    entries : the values of a quantity with several (stationary law, aggregated matrix).
+    source : where the statement comes from.
+    """
+
+    id: str
+    family: str
+    quantity: str
+    domain: Domain
+    certificate: Certificate
+    expression: sympy.Expr | None = None
+    lower: sympy.Expr | None = None
+    upper: sympy.Expr | None = None
+    entries: tuple[Entry, ...] = ()
+    sharp: Mapping[str, Fraction] = field(default_factory=dict)
+    source: str = OURS
+
+    @property
+    def statement(self) -> Mapping[str, Any]:
+        """What the certificate has to prove."""
+        statement: Mapping[str, Any] = self.certificate["statement"]
+        return statement
+
+
+class NoClaim(ValueError):
+    """The quantity is unknown for this family, or neither formula nor bound was found."""
+
+
+class Derivation:
+    """Derives the claims of one family, each once, on demand."""
+
+    def __init__(self, family: Family):
+        self.family = family
+        self.problems = {problem.name: problem for problem in family.problems()}
+        self._claims: dict[str, Claim] = {}
+
+    @cached_property
+    def recipes(self) -> Mapping[str, Callable[[], Claim]]:
+        """Quantity -> how to derive it; the default quantity first."""
+        problems = self.problems.values()
+        exits = (Exit("", self.problems[""].start), *self.family.exits)
+        return {
+            **{named("hitting-time", p.name): partial(self._hitting, p) for p in problems},
+            **{named("exit-time", e.name): partial(self._exit, e) for e in exits},
+            "stationary": self._stationary,
+            "aggregated-matrix": self._aggregated,
+            **{
+                named("aggregated-hitting-time", p.name): partial(self._aggregated_hitting, p)
+                for p in problems
+            },
+            **{
+                named("hitting-time-bounds", name): partial(self._comparison, name)
+                for name in self.family.comparison
+            },
+            "spectral-gap": self._gap,
+        }
+
+    def claim(self, quantity: str) -> Claim:
+        """Derive and prove the claim for a quantity.
+
+        Raises
+        ------
+        NoClaim
+            One line: the quantity is unknown, or what was tried and failed.
+        """
+        if quantity not in self.recipes:
+            known = ", ".join(self.recipes)
+            raise NoClaim(f"unknown quantity {quantity!r} of {self.family.id}: give one of {known}")
+        if quantity not in self._claims:
+            try:
+                self._claims[quantity] = self.recipes[quantity]()
+            except (NoProof, NoClosedForm) as error:
+                raise NoClaim(f"{self.family.id}/{quantity}: not derived: {error}") from error
+        return self._claims[quantity]
+
+    def _new(self, quantity: str, domain: Domain, certificate: Certificate, **parts: Any) -> Claim:
+        family = self.family.id
+        return Claim(f"{family}/{quantity}", family, quantity, domain, certificate, **parts)
+
+    # ------------------------------------------------------------ hitting and exit times
+    def _hitting(self, problem: Problem) -> Claim:
+        value, certificate = solve(problem.chains, problem.target, problem.start)
+        name = named("hitting-time", problem.name)
+        return self._new(name, self.family.domain, certificate, expression=value)
+
+    def _exit(self, exit_: Exit) -> Claim:
+        problem = self.problems[""]
+        domain = self.family.domain.where(*exit_.facts)
+        chain = leaves(problem.chains)[-1]
+        inside = exit_chain(chain, exit_.start, domain)
+        value, certificate = solve(inside, "outside", (exit_.start[0], None))
+        return self._new(named("exit-time", exit_.name), domain, certificate, expression=value)
+
+    # ------------------------------------------------------------ stationary law and aggregation
+    def _stationary(self) -> Claim:
+        problem = self.problems[""]
+        certificate = by_cases(problem.chains, lambda c: reversible(c, solved(c, problem.target)))
+        chain = leaves(problem.chains)[-1]
+        law = solved(chain, problem.target).law
+        entries = tuple(Entry((_where(r),), x) for r, x in zip(chain.rows, law, strict=True))
+        return self._new("stationary", self.family.domain, certificate, entries=entries)
+
+    def _aggregated(self) -> Claim:
+        problem = self.problems[""]
+        chains, certificate = aggregate(problem.chains, problem.target)
+        entries = tuple(
+            Entry(
+                (_where(row), checker.place(m.to, None if m.at is None else str(m.at))),
+                m.probability,
+            )
+            for row in leaves(chains)[-1].rows
+            for m in row.moves
+        )
+        return self._new("aggregated-matrix", self.family.domain, certificate, entries=entries)
+
+    def _aggregated_hitting(self, problem: Problem) -> Claim:
+        chains, aggregation = aggregate(problem.chains, problem.target)
+        orbits = leaves(problem.chains)[-1].orbits
+        start = orbits[problem.start[0]].cluster, problem.start[1]
+        value, certificate = solve(chains, orbits[problem.target].cluster, start, aggregation)
+        name = named("aggregated-hitting-time", problem.name)
+        return self._new(name, self.family.domain, certificate, expression=value)
+
+    def _comparison(self, name: str) -> Claim:
+        wanted = self.family.comparison[name]
+        domain = self.family.domain.where(*wanted.facts)
+        time = self.claim(named("hitting-time", name))
+        meta = self.claim(named("aggregated-hitting-time", name))
+        claims = [f"v0 >= {wanted.lower}*v1", f"v0 <= {wanted.upper}*v1"]
+        certificate = compare(domain, claims, [time.certificate, meta.certificate])
+        assert meta.expression is not None
+        return self._new(
+            named("hitting-time-bounds", name),
+            domain,
+            certificate,
+            lower=expression(wanted.lower) * meta.expression,
+            upper=expression(wanted.upper) * meta.expression,
+            sharp={name: Fraction(value) for name, value in wanted.sharp.items()},
+        )
+
+    # ------------------------------------------------------------ spectral gap
+    def _gap(self) -> Claim:
+        family, domain, root = self.family, self.family.domain, None
+        if family.cyclic is not None:
+            lower, upper, root = cyclic_gap(domain, family.cyclic)
+        else:
+            domain = domain.without(family.drop)
+            lower = self._gap_from_some_pivot()
+            problem = self.problems[""]
+            slow = family.slow_mode or solved(leaves(problem.chains)[-1], problem.target).values
+            upper = gap_by_test_function(family, problem, {n: str(x) for n, x in slow.items()})
+        certificate = two_sided(domain, lower, upper, root)
+        told = checker.conclusion(certificate["statement"])
+        cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
+        values = {
+            name: expression(told[key]).subs(cosine)
+            for name, key in (("lower", "lower"), ("upper", "upper"), ("expression", "value"))
+            if key in told
+        }
+        return self._new("spectral-gap", domain, certificate, **values)
+
+    def _gap_from_some_pivot(self) -> Certificate:
+        problem = self.problems[""]
+        if self.family.pivot is not None:
+            return gap_from_pivot(self.family, problem, self.family.pivot)
+        chain = leaves(problem.chains)[-1]
+        singles = [n for n, o in chain.orbits.items() if o.size == 1 and o.index is None]
+        failure = NoProof("no orbit is a single state")
+        for name in singles:
+            try:
+                return gap_from_pivot(self.family, problem, Pivot(name))
+            except NoProof as error:
+                failure = error
+        raise failure
+
+
+def named(quantity: str, suffix: str) -> str:
+    """``hitting-time`` or ``hitting-time-hub-to-leaf``."""
+    return f"{quantity}-{suffix}" if suffix else quantity
+
+
+def _where(row: Row) -> str:
+    """``bulk`` or ``bulk[1..K - 1]``."""
+    return row.orbit if row.index is None else f"{row.orbit}[{row.index[0]}..{row.index[1]}]"

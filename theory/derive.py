@@ -1,0 +1,298 @@
+"""From orbit chains to values with certificates: hitting and exit times, stationary law, aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy
+
+from theory import checker
+from theory.certificates import (
+    Certificate,
+    NoProof,
+    by_cases,
+    by_splitting,
+    certify,
+    prove_nonnegative,
+)
+from theory.chain import Cases, Chains, Move, Orbit, OrbitChain, Row, j, leaves
+from theory.conjecture import hitting_times, stationary_law
+from theory.domain import Domain, expression, tidy
+
+Start = tuple[str, str | None]
+
+
+Values = Mapping[str, sympy.Expr]
+
+
+def solve(
+    chains: Chains, target: str, start: Start, aggregation: Certificate | None = None
+) -> tuple[sympy.Expr, Certificate]:
+    """Mean time to hit ``target`` from ``start``, and its certificate.
+
+    ``aggregation`` proves, case by case, that the chain is the aggregated one of another.
+    """
+    general = leaves(chains)[-1]
+    values = hitting_times(general, target)
+    value = start_value(general, values, start)
+    return value, hitting_certificate(chains, target, start, value, values, aggregation)
+
+
+def hitting_certificate(
+    chains: Chains,
+    target: str,
+    start: Start,
+    value: sympy.Expr,
+    values: Values,
+    aggregation: Certificate | None = None,
+) -> Certificate:
+    """Certificate that ``value`` is the mean time to hit ``target`` from ``start``.
+
+    ``values`` solve the most general case; a special case that they do not fit is solved anew.
+    """
+    parts = _leaf_certificates(aggregation) if aggregation else []
+    numbers = iter(range(len(parts)))
+
+    def build(chain: OrbitChain) -> Certificate:
+        statement = {
+            "kind": "mean-hitting-time",
+            "domain": chain.domain.to_json(),
+            "chain": chain.to_json(),
+            "target": [target],
+            "start": list(start),
+            "value": str(value),
+        }
+        premises = [parts[next(numbers)]] if parts else []
+        try:
+            own = {name: str(values[name]) for name in chain.orbits}
+            return certify(statement, premises, {"values": own})
+        except (KeyError, NoProof):
+            own = {name: str(x) for name, x in hitting_times(chain, target).items()}
+            return certify(statement, premises, {"values": own})
+
+    return by_cases(chains, build)
+
+
+def _leaf_certificates(certificate: Certificate) -> list[Certificate]:
+    if certificate["statement"]["kind"] != "cases":
+        return [certificate]
+    return [leaf for part in certificate["premises"] for leaf in _leaf_certificates(part)]
+
+
+def start_value(chain: OrbitChain, values: Mapping[str, sympy.Expr], start: Start) -> sympy.Expr:
+    name, at = start
+    value = values[name] if at is None else values[name].subs(j, expression(at))
+    return tidy(value, chain.domain)
+
+
+def exit_chain(chain: OrbitChain, start: Start, domain: Domain) -> OrbitChain:
+    """The chain inside the start's cluster, with all sparse moves leading to ``outside``."""
+    name, at = start
+    here = None if at is None else expression(at)
+    members = [n for n, o in chain.orbits.items() if o.cluster == chain.orbits[name].cluster]
+    rows: list[Row] = []
+    for member in members:
+        for row in chain.rows:
+            if row.orbit == member and not _misses(domain, row, here):
+                moves = tuple(
+                    Move("outside" if m.sparse else m.to, m.probability, sparse=m.sparse)
+                    for m in row.moves
+                )
+                if Row(member, moves) not in rows:
+                    rows.append(Row(member, moves))
+    orbits = {n: Orbit(chain.orbits[n].size, chain.orbits[n].cluster) for n in members}
+    return OrbitChain(
+        domain, {**orbits, "outside": Orbit(sympy.Integer(1), "outside")}, tuple(rows)
+    )
+
+
+def _misses(domain: Domain, row: Row, at: sympy.Expr | None) -> bool:
+    """Whether the row certainly does not serve the index."""
+    if row.index is None or at is None:
+        return False
+    first, last = row.index
+    return prove_nonnegative(domain, first - at - 1) or prove_nonnegative(domain, at - last - 1)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Stationary law and hitting times of the most general case of a chain."""
+
+    law: tuple[sympy.Expr, ...]
+    target: str
+    values: Values
+
+
+def solved(chain: OrbitChain, target: str) -> Solved:
+    """Solve one chain for its stationary law and the mean times to hit ``target``."""
+    return Solved(tuple(law_of(chain)), target, hitting_times(chain, target))
+
+
+def reversible(chain: OrbitChain, solution: Solved) -> Certificate:
+    """Certificate of the stationary law of one chain, by detailed balance."""
+    name, place = next((n, o) for n, o in chain.orbits.items() if n != solution.target)
+    start = name, None if place.index is None else str(place.index[0])
+    value = start_value(chain, solution.values, start)
+    premise = hitting_certificate(chain, solution.target, start, value, solution.values)
+    statement = {
+        "kind": "stationary",
+        "domain": chain.domain.to_json(),
+        "chain": chain.to_json(),
+        "law": [str(x) for x in solution.law],
+    }
+    return certify(statement, [premise])
+
+
+def law_of(chain: OrbitChain) -> list[sympy.Expr]:
+    """Stationary probability of one state, for each row."""
+    return [tidy(x, chain.domain) for x in stationary_law(chain)]
+
+
+# ---------------------------------------------------------------- aggregation
+class _Undecided(Exception):
+    """Whether an expression in integers is >= 0 depends on the point."""
+
+    def __init__(self, value: sympy.Expr):
+        self.value = value
+
+
+def aggregate(
+    chains: Chains, target: str, solution: Solved | None = None
+) -> tuple[Chains, Certificate]:
+    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l), by cases if need be.
+
+    Simon and Ando 1961; Courtois 1977.  The certificate contains that of the stationary law.
+    """
+    if isinstance(chains, Cases):
+        parts = [aggregate(part, target, solution) for part in chains.parts]
+        tree = Cases(chains.domain, chains.fact, tuple(p[0] for p in parts))
+        return tree, _join(tree, [p[1] for p in parts])
+    solution = solution or solved(chains, target)
+    try:
+        meta = _aggregated_chain(chains, solution.law)
+    except _Undecided as undecided:
+        fact, value = _fact_to_split(chains.domain, undecided.value)
+        equal, beyond = chains.domain.split(fact, value)
+        split = Cases(chains.domain, fact, (chains.on(equal), chains.on(beyond)))
+        return aggregate(split, target, solution)
+    statement = {
+        "kind": "aggregated-matrix",
+        "domain": chains.domain.to_json(),
+        "chain": chains.to_json(),
+        "clusters": {n: o.cluster for n, o in chains.orbits.items()},
+        "aggregated": meta.to_json(),
+    }
+    return meta, certify(statement, [reversible(chains, solution)])
+
+
+def _join(tree: Cases, parts: list[Certificate]) -> Certificate:
+    built = iter(parts)
+    return by_cases(
+        Cases(tree.domain, tree.fact, tuple(leaves(p)[0] for p in tree.parts)),
+        lambda _: next(built),
+    )
+
+
+def _aggregated_chain(chain: OrbitChain, law: Sequence[sympy.Expr]) -> OrbitChain:
+    labels = {o.cluster: o.index for o in chain.orbits.values()}
+    rows = []
+    for label, index in labels.items():
+        members = [n for n, o in chain.orbits.items() if o.cluster == label]
+        for lo, hi in _ranges(chain, members, index):
+            whole, leaving = sympy.Integer(0), dict[tuple[str, sympy.Expr | None], sympy.Expr]()
+            for number, row in enumerate(chain.rows):
+                if row.orbit not in members or not _serves(chain.domain, row, lo, hi):
+                    continue
+                mass = chain.orbits[row.orbit].size * law[number]
+                whole += mass
+                for move in row.moves:
+                    if move.sparse:
+                        key = chain.orbits[move.to].cluster, move.at
+                        leaving[key] = leaving.get(key, sympy.Integer(0)) + mass * move.probability
+            moves = [
+                Move(to, tidy(flow / whole, chain.domain), at, sparse=True)
+                for (to, at), flow in leaving.items()
+                if (to, at) != (label, None)
+            ]
+            stay = tidy(1 - sympy.Add(*(m.probability for m in moves)), chain.domain)
+            moves.append(Move(label, stay, None if lo is None else j))
+            rows.append(Row(label, tuple(moves), None if lo is None or hi is None else (lo, hi)))
+    orbits = {label: Orbit(sympy.Integer(1), label, index) for label, index in labels.items()}
+    return OrbitChain(chain.domain, orbits, tuple(rows))
+
+
+def _ranges(
+    chain: OrbitChain, members: Sequence[str], index: tuple[sympy.Expr, sympy.Expr] | None
+) -> list[tuple[sympy.Expr | None, sympy.Expr | None]]:
+    """Index ranges on which one row serves each member."""
+    if index is None:
+        return [(None, None)]
+    starts = [index[0]]
+    for row in chain.rows:
+        if row.orbit in members and row.index is not None:
+            for n, known in enumerate(starts):
+                if _compare(chain.domain, row.index[0], known) == 0:
+                    break
+                if _compare(chain.domain, row.index[0], known) < 0:
+                    starts.insert(n, row.index[0])
+                    break
+            else:
+                if _compare(chain.domain, row.index[0], index[1]) <= 0:
+                    starts.append(row.index[0])
+    ends = [s - 1 for s in starts[1:]] + [index[1]]
+    return list(zip(starts, ends, strict=True))
+
+
+def _compare(domain: Domain, a: sympy.Expr, b: sympy.Expr) -> int:
+    fixed = {sympy.Symbol(k): expression(v) for k, v in domain.values.items()}
+    difference = sympy.expand((a - b).subs(fixed))
+    if difference == 0:
+        return 0
+    if prove_nonnegative(domain, difference):
+        return 1
+    if prove_nonnegative(domain, -difference):
+        return -1
+    raise _Undecided(difference)
+
+
+def _serves(domain: Domain, row: Row, lo: sympy.Expr | None, hi: sympy.Expr | None) -> bool:
+    if row.index is None or lo is None or hi is None:
+        return True
+    return prove_nonnegative(domain, lo - row.index[0]) and prove_nonnegative(
+        domain, row.index[1] - hi
+    )
+
+
+def _fact_to_split(domain: Domain, value: sympy.Expr) -> tuple[str, dict[str, str]]:
+    """The tightest fact a >= 0 with value = a - n or n - a, and a parameter that solves a = 0."""
+    fixed = {sympy.Symbol(k): expression(v) for k, v in domain.values.items()}
+    found = []
+    for fact in domain.all_facts:
+        gap = sympy.expand(domain.gap(fact).subs(fixed))
+        for offset in (sympy.expand(gap - value), sympy.expand(gap + value)):
+            for symbol in sorted(gap.free_symbols, key=str):
+                if offset.is_Integer and gap.coeff(symbol) == 1:
+                    found.append((abs(offset), fact, {str(symbol): str(symbol - gap)}))
+    if not found:
+        raise NoProof(f"no case of the domain decides the sign of {value}")
+    _, fact, solution = min(found, key=lambda f: f[0])
+    return fact, solution
+
+
+def compare(
+    domain: Domain, claims: list[str], premises: list[Certificate], depth: int = 2
+) -> Certificate:
+    """Certificate of inequalities between the values v0, v1, ... of the premises."""
+    statements = [p["statement"] for p in premises]
+
+    def build(part: Domain) -> Certificate:
+        statement = {
+            "kind": "comparison",
+            "domain": part.to_json(),
+            "claims": claims,
+            "where": [checker.told(s) for s in statements],
+        }
+        return certify(statement, premises)
+
+    return by_splitting(domain, build, depth)

@@ -1,0 +1,257 @@
+"""Parameters and their ranges as data: they drive validation, sampling, sign proofs and pages."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import sympy
+
+Point = Mapping[str, Fraction]
+
+_RELATION = re.compile(r"(.+?)(>=|<=|>|<)(.+)")
+
+
+class DomainError(ValueError):
+    """A parameter is unknown, missing or outside its range; the message is one line."""
+
+
+@lru_cache(maxsize=4096)
+def expression(text: str | int | sympy.Expr) -> sympy.Expr:
+    """Read an expression; every name in it is a plain symbol."""
+    if isinstance(text, sympy.Expr):
+        return text
+    names = set(re.findall(r"[A-Za-z_]\w*", str(text))) - {"sqrt", "cos", "pi", "floor"}
+    return sympy.sympify(str(text), locals={name: sympy.Symbol(name) for name in names})
+
+
+def evaluate(value: sympy.Expr, point: Point) -> Fraction:
+    """The exact value of a rational expression at a point.
+
+    Raises
+    ------
+    DomainError
+        A parameter is missing, or the expression divides by zero there.
+    """
+    names, numerator, denominator = _compiled(value)
+    try:
+        arguments = [point[name] for name in names]
+        return Fraction(numerator(*arguments)) / Fraction(denominator(*arguments))
+    except (KeyError, ZeroDivisionError) as error:
+        raise DomainError(f"{value} has no value at {describe(point)}") from error
+
+
+@lru_cache(maxsize=4096)
+def _compiled(value: sympy.Expr) -> tuple[tuple[str, ...], Callable[..., int], Callable[..., int]]:
+    """Names, numerator and denominator: integer polynomials, so that evaluation stays exact."""
+    if value.has(sympy.floor):  # whole numbers only: a default such as floor(K/2)
+        (inner,) = value.args
+        names, top, bottom = _compiled(inner)
+        return names, lambda *x: Fraction(top(*x)) // Fraction(bottom(*x)), lambda *x: 1
+    symbols = sorted(value.free_symbols, key=str)
+    top, bottom = sympy.together(value).as_numer_denom()
+    functions = (sympy.lambdify(symbols, part, modules=[]) for part in (top, bottom))
+    return tuple(map(str, symbols)), *functions
+
+
+def describe(point: Point) -> str:
+    """``K=8,M=5,epsilon=1/1000``, as the command line reads it."""
+    return ",".join(f"{name}={value}" for name, value in point.items())
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One symbol, with the facts that bound it.
+
+    Attributes
+    ----------
+    name : the symbol, a Python identifier.
+    facts : inequalities such as ``"K >= 2"`` or ``"d <= K - 1"``.
+    meaning : a phrase for people.
+    integer : whether it ranges over integers (else over reals).
+    default : expression used where a point leaves it out; None if it must be given.
+    """
+
+    name: str
+    facts: tuple[str, ...]
+    meaning: str
+    integer: bool = True
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """All points that satisfy the facts of the parameters and the extra ``facts``.
+
+    ``values`` fixes integer parameters to expressions in the others: the part of a proof by cases.
+    """
+
+    parameters: tuple[Parameter, ...]
+    facts: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_facts(self) -> tuple[str, ...]:
+        """Facts of the parameters, then the extra ones."""
+        return (*(f for p in self.parameters for f in p.facts), *self.facts)
+
+    def where(self, *facts: str) -> Domain:
+        """The subdomain on which further facts hold."""
+        return replace(self, facts=(*self.facts, *facts))
+
+    def without(self, names: Sequence[str]) -> Domain:
+        """The domain of the other parameters, whatever these are."""
+        kept = tuple(p for p in self.parameters if p.name not in names)
+        return Domain(kept, self.facts, self.values)
+
+    def to_json(self) -> dict[str, object]:
+        """The form that certificates carry."""
+        return {
+            "integers": [p.name for p in self.parameters if p.integer],
+            "reals": [p.name for p in self.parameters if not p.integer],
+            "facts": list(self.all_facts),
+            "values": dict(self.values),
+        }
+
+    def split(self, fact: str, value: Mapping[str, str]) -> tuple[Domain, Domain]:
+        """The part where the integer fact ``a >= b`` is an equality, and where a >= b + 1.
+
+        ``value`` solves the equality for one parameter.
+        """
+        kept = tuple(f for f in self.all_facts if f != fact)
+        bare = tuple(replace(p, facts=()) for p in self.parameters)
+        beyond = f"{_difference(fact)} - 1 >= 0"
+        return (
+            Domain(bare, kept, {**value, **self.values}),
+            Domain(bare, (*kept, beyond), self.values),
+        )
+
+    def violated(self, point: Point) -> str | None:
+        """The first fact that a complete point breaks, or None."""
+        for parameter in self.parameters:
+            if parameter.integer and point[parameter.name].denominator != 1:
+                return f"{parameter.name} is an integer"
+        for fact in self.all_facts:
+            gap = evaluate(self.gap(fact), point)
+            if gap < 0 or (gap == 0 and not _closed(fact)):
+                return fact
+        for name, value in self.values.items():
+            if point[name] != evaluate(expression(value), point):
+                return f"{name} = {value}"
+        return None
+
+    @cached_property
+    def inside(self) -> dict[str, Fraction]:
+        """One point of the domain with small integers."""
+        return next(self._grid(9))
+
+    def gap(self, fact: str) -> sympy.Expr:
+        """a - b for a fact ``a >= b``: nonnegative where it holds."""
+        return expression(_difference(fact))
+
+    def contains(self, point: Point) -> bool:
+        """Whether the point has exactly these parameters and satisfies every fact."""
+        return {p.name for p in self.parameters} == set(point) and self.violated(point) is None
+
+    def complete(self, given: Point) -> dict[str, Fraction]:
+        """Fill in defaults and check every fact.
+
+        Raises
+        ------
+        DomainError
+            Names the unknown, missing or violated parameter and the remedy.
+        """
+        known = [p.name for p in self.parameters]
+        for name in given:
+            if name not in known:
+                raise DomainError(f"unknown parameter {name!r}: give one of {', '.join(known)}")
+        point = dict(given)
+        for parameter in self.parameters:
+            if parameter.name not in point:
+                if parameter.default is None:
+                    raise DomainError(
+                        f"parameter {parameter.name} is missing: add {parameter.name}=..."
+                    )
+                point[parameter.name] = evaluate(expression(parameter.default), point)
+        fact = self.violated(point)
+        if fact is not None:
+            raise DomainError(f"{describe(point)} is outside the domain: it needs {fact}")
+        return {name: point[name] for name in known}
+
+    def points(self, n: int, seed: int = 0, largest: int = 6) -> list[dict[str, Fraction]]:
+        """n points of the domain with integers up to ``largest``: corners first, then at random."""
+        grid = list(self._grid(largest))
+        if not grid:
+            raise DomainError(f"no point with integers up to {largest} in {self.all_facts}")
+        order = sorted(grid, key=lambda p: sum(p[q.name] for q in self.parameters if q.integer))
+        corners = order[: max(1, n // 3)]
+        rest = [p for p in grid if p not in corners]
+        random.Random(seed).shuffle(rest)
+        return (corners + rest)[:n]
+
+    def _grid(self, largest: int) -> Iterator[dict[str, Fraction]]:
+        reals = [
+            Fraction(1, 1000),
+            Fraction(1, 17),
+            Fraction(1, 4),
+            Fraction(3, 7),
+            Fraction(9, 10),
+        ]
+        integers = [Fraction(n) for n in range(largest + 1)]
+        choices = [integers if p.integer else reals for p in self.parameters]
+        for values in itertools.product(*choices):
+            point = dict(zip((p.name for p in self.parameters), values, strict=True))
+            if self.contains(point):
+                yield point
+
+
+def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:
+    """Lowest terms, collected in the integers, each factor positive inside the domain if it can be."""
+    at = {
+        sympy.Symbol(n): sympy.Rational(x.numerator, x.denominator)
+        for n, x in domain.inside.items()
+    }
+    integers = [sympy.Symbol(p.name) for p in domain.parameters if p.integer]
+
+    def write(value: sympy.Expr) -> sympy.Expr:
+        out, factors = sympy.factor(value).as_coeff_Mul()
+        for factor in sympy.Mul.make_args(factors):
+            base, exponent = factor.as_base_exp()
+            if base.is_Add and base.subs(at).is_negative and exponent.is_Integer:
+                base, out = sympy.expand(-base), out * (-1) ** exponent
+            out *= collect(base) ** exponent
+        return out
+
+    def collect(base: sympy.Expr) -> sympy.Expr:
+        present = [s for s in integers if base.has(s)]
+        if not base.is_Add or not present or base.free_symbols <= set(integers):
+            return base
+        terms = sympy.Poly(base, *present).terms()
+        parts = [
+            write(c) * sympy.prod(s**e for s, e in zip(present, m, strict=True)) for m, c in terms
+        ]
+        return sympy.Add(*parts)
+
+    return write(value)
+
+
+def _difference(fact: str) -> str:
+    """a - b for ``a >= b`` (b - a for ``a <= b``), as text."""
+    left, relation, right = _relation(fact)
+    return f"({left}) - ({right})" if relation[0] == ">" else f"({right}) - ({left})"
+
+
+def _closed(fact: str) -> bool:
+    return len(_relation(fact)[1]) == 2
+
+
+def _relation(fact: str) -> tuple[str, str, str]:
+    match = _RELATION.fullmatch(fact)
+    if match is None:
+        raise DomainError(f"{fact!r} is not a fact: write it as 'K >= 2'")
+    return match[1].strip(), match[2], match[3].strip()

@@ -1,0 +1,1 @@
+"""One file a family; a file added here is found without any other edit."""

@@ -1,0 +1,243 @@
+"""The Family interface, and how families are found.
+
+A family is one file with one subclass of :class:`Family`: a built-in one in ``theory/families``,
+or a file of a user's anywhere.  Everything else (formulas, bounds, proofs, checks, pages) follows.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+import sympy
+
+from theory.chain import Chains, ExplicitChain, Place, State
+from theory.domain import Domain, Parameter, Point
+
+
+class FamilyError(ValueError):
+    """A family is missing or its file is wrong; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """From where to where, and the orbits of the symmetries that fix the target.
+
+    Attributes
+    ----------
+    name : "" for the family's own problem, else a kebab-case suffix.
+    chains : the orbit chain, by cases if its rows differ.
+    start, target : orbits (the start with its index), the target a single state.
+    """
+
+    name: str
+    chains: Chains
+    start: tuple[str, str | None]
+    target: str
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A further cluster whose exit time is asked: from an orbit of the default problem."""
+
+    name: str
+    start: tuple[str, str | None]
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cyclic:
+    """The chain as one on Z_K x types, moves depending on the shift of the cluster only.
+
+    Attributes
+    ----------
+    types : type -> number of states of it in a cluster.
+    law : type -> stationary weight of one state, up to a common factor.
+    moves : (from, to, shift, probability), the shift one of "0", "+1", "-1", "others"
+        (spread evenly over the other clusters); inside the target type the mass is uniform.
+    """
+
+    types: Mapping[str, str]
+    law: Mapping[str, str]
+    moves: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """A single state from which the spectral gap is bounded below, where the parameters allow.
+
+    Attributes
+    ----------
+    orbit : an orbit of size 1 without index.
+    facts : further facts under which the bound is taken; they choose the parameters in
+        :attr:`Family.drop`, which the bound does not mention.
+    bound : a lower bound; by default 1/(the longest mean time to hit the pivot).
+    function : orbit -> a function phi > 0 with (I - P) phi >= bound * phi off the pivot; by default
+        the mean time to hit the pivot.
+    """
+
+    orbit: str
+    facts: tuple[str, ...] = ()
+    bound: str = ""
+    function: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where lower * T_A <= E[tau] <= upper * T_A is claimed, with pure numbers.
+
+    Attributes
+    ----------
+    facts : inequalities that cut the range out of the family's domain.
+    lower, upper : the numbers.
+    sharp : a point of the range at which E[tau] = upper * T_A, where one is known.
+    """
+
+    facts: tuple[str, ...]
+    lower: str
+    upper: str
+    sharp: Mapping[str, str] = field(default_factory=dict)
+
+
+class Family:
+    """A cluster kernel, a graph on K clusters and sparse edges between them.
+
+    A subclass gives the class attributes and the two methods :meth:`problems` and
+    :meth:`explicit`; its docstring is the prose of its page.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    gates: ClassVar[str]
+    domain: ClassVar[Domain]
+    exits: ClassVar[tuple[Exit, ...]] = ()
+    pivot: ClassVar[Pivot | None] = None
+    slow_mode: ClassVar[Mapping[str, str]] = {}
+    drop: ClassVar[
+        tuple[str, ...]
+    ] = ()  # a parameter of the problem that the gap does not depend on
+    cyclic: ClassVar[Cyclic | None] = None
+    comparison: ClassVar[Mapping[str, Range]] = {"": Range(("M*epsilon <= 1",), "1", "4")}
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Hitting problems, the default one first."""
+        raise NotImplementedError(f"family {self.id}: define problems()")
+
+    def explicit(self, point: Point) -> ExplicitChain:
+        """Every state and transition at a point, from the definition."""
+        raise NotImplementedError(f"family {self.id}: define explicit()")
+
+    def place(self, problem: str, state: State, point: Point) -> Place:
+        """The orbit of a state in the named problem."""
+        raise NotImplementedError(f"family {self.id}: define place()")
+
+    def start(self, problem: str, point: Point) -> State:
+        """A state in the start orbit of the named problem."""
+        raise NotImplementedError(f"family {self.id}: define start()")
+
+    def target(self, problem: str, point: Point) -> State:
+        """The target state: the one state of the target orbit."""
+        (orbit,) = (p.target for p in self.problems() if p.name == problem)
+        states = self.explicit(point).states
+        return next(s for s in states if self.place(problem, s, point)[0] == orbit)
+
+    def type(self, state: State) -> str:
+        """The type of a state in :attr:`cyclic`."""
+        raise NotImplementedError(f"family {self.id}: define type()")
+
+
+def clique_parameters(smallest_K: int, smallest_M: int) -> tuple[Parameter, Parameter, Parameter]:
+    """K clusters of M states and epsilon in (0, 1)."""
+    return (
+        Parameter("K", (f"K >= {smallest_K}",), "number of clusters"),
+        Parameter("M", (f"M >= {smallest_M}",), "states in a cluster"),
+        Parameter(
+            "epsilon", ("epsilon > 0", "epsilon < 1"), "mass of a sparse edge", integer=False
+        ),
+    )
+
+
+K, M, epsilon, d = sympy.symbols("K M epsilon d")
+
+
+@cache
+def built_in() -> Mapping[str, Family]:
+    """All families of ``theory/families``, by id."""
+    package = importlib.import_module("theory.families")
+    found = {}
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"theory.families.{info.name}")
+        family = _only_family(module, module.__name__)
+        found[family.id] = family
+    return found
+
+
+def load(name: str) -> Family:
+    """A built-in family by id, or the one family in a Python file.
+
+    Raises
+    ------
+    FamilyError
+        Unknown id, no such file, a file that does not run, or that has no family or several.
+    """
+    if name in built_in():
+        return built_in()[name]
+    path = Path(name)
+    if path.suffix != ".py":
+        known = ", ".join(built_in())
+        raise FamilyError(f"unknown family {name!r}: give one of {known}, or a path to a .py file")
+    if not path.is_file():
+        raise FamilyError(
+            f"{name}: no such file: give the path of a Python file with a family in it"
+        )
+    return _only_family(_run(path), str(path))
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"family_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise FamilyError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise FamilyError(f"{path}, line {error.lineno}: {error.msg}: mend the syntax") from error
+    except (Exception, SystemExit) as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise FamilyError(f"{path}, line {line}: the file does not run: {reason}") from error
+    return module
+
+
+def _only_family(module: ModuleType, where: str) -> Family:
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Family)
+        and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        names = ", ".join(c.__name__ for c in classes) or "none"
+        raise FamilyError(
+            f"{where}: expected one subclass of Family, found {names}: keep exactly one"
+        )
+    family = classes[0]
+    for name in ("id", "title", "gates", "domain"):
+        if not hasattr(family, name):
+            raise FamilyError(f"{where}: family {family.__name__} has no {name}: add the attribute")
+    for method in ("problems", "explicit", "place", "start"):
+        if getattr(family, method) is getattr(Family, method):
+            raise FamilyError(f"{where}: family {family.__name__} has no {method}(): define it")
+    return family()
