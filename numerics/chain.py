@@ -222,6 +222,13 @@ class Chain:
         )
         return tuple(sorted(reached.tolist()))
 
+    def reachable_part(self, start: int) -> Chain:
+        """The chain on the states that can be reached from a state: what a walk from it sees."""
+        kept = self.reachable_from(start)
+        number = {state: n for n, state in enumerate(kept)}
+        entries = ((number[i], number[j], p) for i, j, p in self.exact_entries() if i in number)
+        return Chain.from_entries([self.states[state] for state in kept], entries)
+
     def is_irreducible(self) -> bool:
         """Whether every state can be reached from every other."""
         graph = _graph(self.source, self.target, self.size)
@@ -458,7 +465,7 @@ def _about(value: Fraction) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str) -> Fraction:
+def parse_number(text: str) -> Fraction:
     """The exact value of a decimal or of ``p/q``; ValueError states what is wrong and the cure."""
     if len(text) > _MAX_DIGITS:
         raise ValueError(f"a number of {len(text)} characters is too long; round it")
@@ -481,7 +488,7 @@ def _parse(text: str) -> Fraction:
 
 def _number(text: str, place: str) -> Fraction:
     try:
-        return _parse(text)
+        return parse_number(text)
     except ValueError as error:
         raise ChainError(f"{place}: {error}") from None
 
@@ -542,7 +549,7 @@ def _is_list(lines: Sequence[_Line]) -> bool:
 
 def _exceeds_one(*fields: str) -> bool:
     try:
-        return sum(map(_parse, fields), Fraction(0)) > 1 + 3 * ROUNDING
+        return sum(map(parse_number, fields), Fraction(0)) > 1 + 3 * ROUNDING
     except ValueError:
         return False
 

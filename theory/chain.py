@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -95,8 +96,8 @@ class OrbitChain:
         """All rows at a point, exact; orbits of size 0 are left out."""
         out: dict[Place, dict[Place, Fraction]] = {}
         for row in self.rows:
-            for index in _indices(row.index, point):
-                here = dict(point) if index is None else {**point, "j": Fraction(index)}
+            for index in indices(row.index, point):
+                here = with_index(point, index)
                 if evaluate(self.orbits[row.orbit].size, here) == 0:
                     continue
                 moves: dict[Place, Fraction] = {}
@@ -133,7 +134,8 @@ def leaf_at(chains: Chains, point: Point) -> OrbitChain:
     return next(leaf for leaf in leaves(chains) if leaf.domain.violated(point) is None)
 
 
-def _indices(index: tuple[sympy.Expr, sympy.Expr] | None, point: Point) -> Sequence[int | None]:
+def indices(index: tuple[sympy.Expr, sympy.Expr] | None, point: Point) -> Sequence[int | None]:
+    """The values of j in a range at a point; None alone if there is no index."""
     if index is None:
         return [None]
     return range(int(evaluate(index[0], point)), int(evaluate(index[1], point)) + 1)
@@ -226,11 +228,36 @@ def lumping_error(
             mass[n][places[n]] = mass[n].get(places[n], Fraction(0)) + stay[n]
         if {k: v for k, v in mass[n].items() if v} != rows[places[n]]:
             return f"state {state}: its moves differ from the row of orbit {places[n]}"
-        size = evaluate(quotient.orbits[places[n][0]].size, _with_index(point, places[n]))
+        size = evaluate(quotient.orbits[places[n][0]].size, with_index(point, places[n][1]))
         if size != places.count(places[n]):
             return f"orbit {places[n]} has {places.count(places[n])} states, not {size}"
     return None
 
 
-def _with_index(point: Point, place: Place) -> Point:
-    return point if place[1] is None else {**point, "j": Fraction(place[1])}
+def with_index(point: Point, index: int | None) -> Point:
+    """The point, with j set."""
+    return point if index is None else {**point, "j": Fraction(index)}
+
+
+def chain_from_json(domain: Domain, data: Mapping[str, Any]) -> OrbitChain:
+    """The orbit chain in a certificate; cluster labels are not kept there."""
+
+    def span(index: Sequence[str] | None) -> tuple[sympy.Expr, sympy.Expr] | None:
+        return None if index is None else (expression(index[0]), expression(index[1]))
+
+    orbits = {
+        name: Orbit(expression(info["size"]), "", span(info["index"]))
+        for name, info in data["classes"].items()
+    }
+    rows = tuple(
+        Row(
+            r["from"],
+            tuple(
+                Move(to, expression(p), None if at is None else expression(at), bool(tag))
+                for to, at, p, *tag in r["to"]
+            ),
+            span(r["index"]),
+        )
+        for r in data["rows"]
+    )
+    return OrbitChain(domain, orbits, rows)

@@ -12,10 +12,10 @@ import sympy
 
 from theory import checker
 from theory.certificates import Certificate, NoProof, by_cases
-from theory.chain import Row, leaves
+from theory.chain import Place, Row, chain_from_json, indices, leaves, with_index
 from theory.conjecture import NoClosedForm
 from theory.derive import aggregate, compare, exit_chain, reversible, solve, solved
-from theory.domain import Domain, expression
+from theory.domain import Domain, Point, domain_from_json, evaluate, expression
 from theory.family import Exit, Family, Pivot, Problem
 from theory.spectrum import cyclic_gap, gap_by_test_function, gap_from_pivot, two_sided
 
@@ -225,3 +225,29 @@ def named(quantity: str, suffix: str) -> str:
 def _where(row: Row) -> str:
     """``bulk`` or ``bulk[1..K - 1]``."""
     return row.orbit if row.index is None else f"{row.orbit}[{row.index[0]}..{row.index[1]}]"
+
+
+def law_at(claim: Claim, point: Point) -> dict[Place, Fraction]:
+    """Stationary probability of one state of each orbit at a point.
+
+    Parameters
+    ----------
+    claim : of the stationary law, or one whose proof contains it (the aggregated matrix).
+    """
+    part = claim.certificate
+    while part["statement"]["kind"] != "stationary":
+        premises = part["premises"]
+        if part["statement"]["kind"] == "cases":
+            domains = [domain_from_json(p["statement"]["domain"]) for p in premises]
+            part = next(p for p, d in zip(premises, domains, strict=True) if not d.violated(point))
+        else:
+            part = premises[0]
+    statement = part["statement"]
+    chain = chain_from_json(claim.domain, statement["chain"])
+    law: dict[Place, Fraction] = {}
+    for row, text in zip(chain.rows, statement["law"], strict=True):
+        for index in indices(row.index, point):
+            here = with_index(point, index)
+            if evaluate(chain.orbits[row.orbit].size, here):
+                law[row.orbit, index] = evaluate(expression(text), here)
+    return law

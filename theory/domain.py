@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Any
 
 import sympy
 
@@ -208,6 +209,16 @@ class Domain:
             point = dict(zip((p.name for p in self.parameters), values, strict=True))
             if self.contains(point):
                 yield point
+
+
+def domain_from_json(data: Mapping[str, Any]) -> Domain:
+    """The domain in a certificate."""
+    parameters = tuple(
+        Parameter(name, (), "", integer=kind == "integers")
+        for kind in ("integers", "reals")
+        for name in data[kind]
+    )
+    return Domain(parameters, tuple(data["facts"]), dict(data["values"]))
 
 
 def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,8 @@ from typing import ClassVar
 
 import sympy
 
-from theory.chain import Chains, ExplicitChain, Place, State
-from theory.domain import Domain, Parameter, Point
+from theory.chain import Chains, ExplicitChain, Place, State, leaf_at
+from theory.domain import Domain, Parameter, Point, evaluate
 
 
 class FamilyError(ValueError):
@@ -136,6 +137,19 @@ class Family:
     def explicit(self, point: Point) -> ExplicitChain:
         """Every state and transition at a point, from the definition."""
         raise NotImplementedError(f"family {self.id}: define explicit()")
+
+    def states(self, point: Point) -> int:
+        """Number of states of the explicit chain at a point, without building it."""
+        chain = leaf_at(self.problems()[0].chains, point)
+        count = Fraction(0)
+        for o in chain.orbits.values():
+            span = (
+                1
+                if o.index is None
+                else evaluate(o.index[1], point) - evaluate(o.index[0], point) + 1
+            )
+            count += span * evaluate(o.size, point)
+        return int(count)
 
     def place(self, problem: str, state: State, point: Point) -> Place:
         """The orbit of a state in the named problem."""

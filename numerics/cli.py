@@ -1,0 +1,578 @@
+"""The ``metastable`` command."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from numerics import bookbuild, elimination, exact, simulate
+from numerics.chain import Chain, ChainError, parse_number, read_chain
+from numerics.verify import METHODS, Judgement, Verdict, concrete, judge
+from theory import checker, render
+from theory.claims import Claim, Derivation, NoClaim
+from theory.domain import DomainError, describe
+from theory.family import Family, FamilyError, built_in, load
+from theory.skeleton import skeleton
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Exact theory and numerics of metastable Markov chains.
+
+    Start here:
+
+      metastable families                      what there is
+
+      metastable derive ring                   a formula with its proof
+
+      metastable derive ring --at K=8,M=5,epsilon=1/1000
+
+      metastable verify                        re-check every claim
+
+      metastable new mine.py                   a family of your own
+
+      metastable solve chain.csv --from A --to B
+    """,
+)
+out, err = Console(), Console(stderr=True)
+
+
+class InputError(ValueError):
+    """Bad input that no other module has named; the message is one line."""
+
+
+KNOWN_ERRORS = (
+    InputError,
+    DomainError,
+    FamilyError,
+    NoClaim,
+    ChainError,
+    bookbuild.BookError,
+    OSError,
+)
+
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="K=8,M=5,...", help="Exact numbers: 1/1000, 0.001 and 1e-3 agree."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write JSON here.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+
+
+def main() -> None:
+    """Run the command; bad input is one line on stderr and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.Abort:
+        _fail("interrupted")
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(f"{error.format_message()} Try 'metastable --help'.")
+    except KNOWN_ERRORS as error:
+        _fail(str(error))
+    except Exception as error:  # a family file may raise anything
+        _fail(f"{type(error).__name__}: {error}")
+
+
+def _fail(message: str) -> None:
+    print("metastable:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+# ---------------------------------------------------------------- families
+@app.command()
+def families(as_json: AsJson = False) -> None:
+    """List the built-in families with their parameters, domains, gates, start and target."""
+    if as_json:
+        _print_json({"families": [_describe(f) for f in built_in().values()]})
+        return
+    table = Table(title="Families", title_justify="left")
+    for column in ("id", "parameters", "domain", "gates", "from -> to", "quantities"):
+        table.add_column(column, overflow="fold")
+    for family in built_in().values():
+        told = _describe(family)
+        table.add_row(
+            family.id,
+            "\n".join(f"{p['name']}: {p['meaning']}" for p in told["parameters"]),
+            "\n".join(told["domain"]),
+            family.gates,
+            f"{told['start']} -> {told['target']}",
+            "\n".join(told["quantities"]),
+        )
+    out.print(table)
+
+
+def _describe(family: Family) -> dict[str, Any]:
+    problem = family.problems()[0]
+    name, at = problem.start
+    return {
+        "id": family.id,
+        "title": family.title,
+        "parameters": [
+            {
+                "name": p.name,
+                "meaning": p.meaning,
+                "integer": p.integer,
+                "facts": list(p.facts),
+                "default": p.default,
+            }
+            for p in family.domain.parameters
+        ],
+        "domain": list(family.domain.all_facts),
+        "gates": family.gates,
+        "start": checker.place(name, at),
+        "target": problem.target,
+        "quantities": list(Derivation(family).recipes),
+    }
+
+
+@app.command()
+def new(file: Annotated[Path, typer.Argument(help="The Python file to write.")]) -> None:
+    """Write a commented skeleton of a family, ready to derive."""
+    if file.suffix != ".py":
+        raise InputError(f"{file}: a family file ends in .py")
+    if file.exists():
+        raise InputError(f"{file} exists: choose another name, nothing was written")
+    identifier = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "family"
+    if identifier in built_in():
+        raise InputError(f"{identifier} is a built-in family: choose another file name")
+    file.write_text(skeleton(str(file), identifier), encoding="utf-8")
+    out.print(f"wrote {file}; now: metastable derive {file}", soft_wrap=True)
+
+
+# ---------------------------------------------------------------- derive, verify, check
+@app.command()
+def derive(
+    family: Annotated[str, typer.Argument(help="A family's id, or a Python file with one family.")],
+    quantity: Annotated[
+        str, typer.Option("--quantity", "-q", help="What to derive.")
+    ] = "hitting-time",
+    at: At = None,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX only.")] = False,
+    as_json: AsJson = False,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="FILE", help="Write the proof here.")
+    ] = None,
+) -> None:
+    """Derive a formula or bounds, with a proof that the lone checker accepts."""
+    chosen = load(family)
+    point = None if at is None else _point(chosen, at)
+    claim = Derivation(chosen).claim(quantity)
+    values = {} if point is None else render.values_at(claim, chosen, point)
+    if certificate is not None:
+        proof = {**claim.certificate, "claim": claim.id}
+        certificate.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8")
+    told = _claim_json(claim)
+    if as_json:
+        if point is not None:
+            told |= {"at": {name: str(x) for name, x in point.items()}, **values}
+        _print_json(told)
+    elif latex:
+        print(render.claim_latex(claim))
+    else:
+        _print_claim(claim, told)
+        for name, value in values.items():
+            print(f"{name.replace('_', ' ')} at {at}: {_shorten(value)}")
+    if told["certificate"]["verdict"] != Verdict.PROVED:
+        raise typer.Exit(1)
+
+
+def _claim_json(claim: Claim) -> dict[str, Any]:
+    try:
+        statement = checker.text(checker.check(claim.certificate))
+        verdict = Verdict.PROVED
+    except checker.Refused as error:
+        statement, verdict = str(error), Verdict.UNDECIDED
+    told: dict[str, Any] = {
+        "family": claim.family,
+        "quantity": claim.quantity,
+        "parameters": [p.name for p in claim.domain.parameters],
+    }
+    if claim.expression is not None:
+        told["expression"] = str(claim.expression)
+    if claim.lower is not None:
+        told |= {"lower": str(claim.lower), "upper": str(claim.upper)}
+    if claim.quantity == "stationary":
+        told["expression"] = [[str(e.value) for e in claim.entries]]
+        told["orbits"] = [e.place[0] for e in claim.entries]
+    elif claim.entries:
+        told["expression"] = [[str(e.value)] for e in claim.entries]
+        told["clusters"] = [list(e.place) for e in claim.entries]
+    return told | {
+        "latex": render.claim_latex(claim),
+        "domain": render.domain_text(claim.domain),
+        "source": claim.source,
+        "certificate": {
+            "kind": claim.statement["kind"],
+            "verdict": str(verdict),
+            "statement": statement,
+        },
+    }
+
+
+def _print_claim(claim: Claim, told: Mapping[str, Any]) -> None:
+    print(f"{claim.id}, for {told['domain']}:")
+    for key in ("expression", "lower", "upper"):
+        if isinstance(told.get(key), str):
+            print(f"  {key}: {told[key]}")
+    for entry in claim.entries:
+        print(f"  {' -> '.join(entry.place)}: {entry.value}")
+    print(f"{told['certificate']['verdict']} by a certificate of kind {claim.statement['kind']}")
+
+
+@app.command()
+def verify(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[FAMILY | CLAIM]...", help="Default: all.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", help=" | ".join(METHODS))] = None,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
+) -> None:
+    """Re-derive and re-check claims: proof, rows, exact arithmetic, floating point, simulation."""
+    if method is not None and method not in METHODS:
+        raise InputError(f"unknown method {method!r}: give one of {', '.join(METHODS)}")
+    todo = _claims(targets or list(built_in()))
+    judged: list[Judgement | NoClaim] = []
+    names = [f"{derivation.family.id}/{quantity}" for derivation, quantity in todo]
+    with _progress(len(todo)) as advance:
+        for derivation, quantity in todo:
+            try:
+                claim = derivation.claim(quantity)
+                methods = METHODS if method is None else (method,)
+                judged.append(judge(claim, derivation.family, methods, seed=seed))
+            except NoClaim as error:
+                judged.append(error)
+            advance(f"{derivation.family.id}/{quantity}")
+    rows = [_row(*pair) for pair in zip(names, judged, strict=True)]
+    if json_file is not None:
+        json_file.write_text(_json({"claims": rows})["claims"], encoding="utf-8")
+    table = Table(title="Claims", title_justify="left")
+    for column in ("claim", "verdict", "methods", "margin", "certificate"):
+        table.add_column(column, overflow="fold")
+    for told in rows:
+        margin = "" if told["margin"] is None else f"{told['margin']:.1e}"
+        table.add_row(
+            told["claim"], told["verdict"], told["method"], margin, told["certificate"]["kind"]
+        )
+    out.print(table)
+    bad = [told for told in rows if told["verdict"] != Verdict.PROVED]
+    for told in bad:
+        print(f"{told['claim']}: {told['verdict']}: {told['reason']}")
+        print(f"  reproduce: metastable verify {told['claim']} --seed {seed}")
+    print(f"{len(rows) - len(bad)} of {len(rows)} claims PROVED")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _claims(targets: Sequence[str]) -> list[tuple[Derivation, str]]:
+    todo: list[tuple[Derivation, str]] = []
+    derivations: dict[str, Derivation] = {}
+    for target in targets:
+        name, quantity = target, ""
+        if not target.endswith(".py") and target not in built_in() and "/" in target:
+            name, quantity = target.rsplit("/", 1)
+        derivation = derivations.setdefault(name, Derivation(load(name)))
+        if quantity and quantity not in derivation.recipes:
+            known = ", ".join(derivation.recipes)
+            raise InputError(f"unknown claim {target!r}: {name} has {known}")
+        todo += [(derivation, q) for q in ([quantity] if quantity else derivation.recipes)]
+    return todo
+
+
+def _row(name: str, judged: Judgement | NoClaim) -> dict[str, Any]:
+    family, quantity = name.rsplit("/", 1)
+    row: dict[str, Any] = {"claim": name, "family": family, "quantity": quantity}
+    if isinstance(judged, NoClaim):
+        return row | {
+            "verdict": str(Verdict.UNDECIDED),
+            "method": "",
+            "margin": None,
+            "certificate": {"kind": "", "statement": ""},
+            "reason": str(judged),
+        }
+    statement = judged.claim.statement
+    methods = dict.fromkeys(e.method for e in judged.evidence)
+    return row | {
+        "verdict": str(judged.verdict),
+        "method": ", ".join(methods),
+        "margin": judged.margin,
+        "certificate": {"kind": statement["kind"], "statement": checker.text(statement)},
+        "reason": judged.reason,
+    }
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A certificate, as derive --certificate writes it.")],
+    family: Annotated[
+        str | None, typer.Option("--family", help="File of the family that the claim is about.")
+    ] = None,
+) -> None:
+    """Re-check a certificate, using only the checker, and compare it with the claim it is for."""
+    try:
+        certificate = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not a certificate: {error}") from error
+    if not isinstance(certificate, dict) or certificate.get("format") != checker.FORMAT:
+        raise InputError(f"{file}: not a certificate: expected format {checker.FORMAT}")
+    try:
+        statement = checker.check(certificate)
+    except checker.Refused as error:
+        print(f"REFUSED: {error}")
+        raise typer.Exit(1) from error
+    print(f"VERIFIED: {checker.text(statement)}")
+    claim = certificate.get("claim")
+    name, _, quantity = str(claim).rpartition("/")
+    if claim is None or (family is None and name not in built_in()):
+        print("No built-in claim is named in the file: the statement above is all that is shown.")
+        return
+    if Derivation(load(family or name)).claim(quantity).statement != statement:
+        print(f"REFUSED: this is not the statement of the claim {claim}")
+        raise typer.Exit(1)
+    print(f"It is the claim {claim}.")
+
+
+# ---------------------------------------------------------------- concrete chains
+@app.command()
+def solve(
+    chain: Annotated[Path, typer.Argument(help="A chain: .csv, .npz or .json.")],
+    quantity: Annotated[
+        str, typer.Option("--quantity", "-q", help="hitting-time | stationary")
+    ] = "hitting-time",
+    start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
+    targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve a concrete chain, accurate at any epsilon."""
+    known = read_chain(chain)
+    if quantity == "stationary":
+        law, method, bound = _stationary(known)
+        told: dict[str, Any] = {
+            "stationary": {state: _plain(p) for state, p in zip(known.states, law, strict=True)}
+        }
+    elif quantity == "hitting-time":
+        a, goals = _ends(known, start, targets)
+        mean, method, bound = _mean(known, a, goals)
+        told = {
+            "from": known.states[a],
+            "to": [known.states[b] for b in goals],
+            "mean_hitting_time": _plain(mean),
+        }
+    else:
+        raise InputError(f"unknown quantity {quantity!r}: give hitting-time or stationary")
+    told |= {"method": method, "relative_error_bound": bound}
+    if as_json:
+        _print_json(told)
+        return
+    if quantity == "stationary":
+        table = Table("state", "stationary probability")
+        for state, p in told["stationary"].items():
+            table.add_row(state, str(p))
+        out.print(table)
+    else:
+        print(f"mean hitting time from {told['from']} to {', '.join(told['to'])}:", end=" ")
+        print(told["mean_hitting_time"])
+    print(f"by {method}, relative error at most {bound:.1e}")
+
+
+def _mean(chain: Chain, start: int, goals: Sequence[int]) -> tuple[float | Fraction, str, float]:
+    reached = chain.reachable_part(start)
+    inside = [reached.index(chain.states[b]) for b in goals if chain.states[b] in reached.states]
+    if not inside:
+        name = chain.states[start]
+        raise ChainError(f"unreachable target: no path from {name!r} to it; choose another target")
+    a = reached.index(chain.states[start])
+    try:
+        solution = elimination.mean_hitting_times(reached, inside)
+        return float(solution.values[a]), "state reduction", solution.relative_error_bound
+    except ChainError:
+        if reached.size > 500 or reached.unreachable_from(inside):
+            raise
+        return exact.mean_hitting_times(reached, inside)[a], "exact arithmetic", 0.0
+
+
+def _stationary(chain: Chain) -> tuple[Sequence[float | Fraction], str, float]:
+    try:
+        solution = elimination.stationary(chain)
+        return solution.values.tolist(), "state reduction", solution.relative_error_bound
+    except ChainError:
+        if chain.size > 500 or not chain.is_irreducible():
+            raise
+        return exact.stationary(chain), "exact arithmetic", 0.0
+
+
+def _plain(value: float | Fraction) -> float | str:
+    """A double, or a decimal string where it would leave the range of one."""
+    if isinstance(value, float):
+        return value
+    size = value.numerator.bit_length() - value.denominator.bit_length()
+    if value == 0 or -1020 < size < 1020:
+        return float(value)
+    digits = 17
+    exponent = math.floor(size * math.log10(2))
+    scaled = value / Fraction(10) ** exponent
+    while scaled >= 10:
+        scaled, exponent = scaled / 10, exponent + 1
+    while scaled < 1:
+        scaled, exponent = scaled * 10, exponent - 1
+    text = str(round(scaled * 10 ** (digits - 1)))
+    return f"{text[0]}.{text[1:]}e{exponent:+d}"
+
+
+def _ends(chain: Chain, start: str | None, targets: str | None) -> tuple[int, list[int]]:
+    if start is None or targets is None:
+        raise InputError("name the ends: --from A --to B[,C..]")
+    names = [targets] if targets in chain.states else [t.strip() for t in targets.split(",")]
+    return chain.index(start), [chain.index(name) for name in names]
+
+
+@app.command("simulate")
+def simulate_command(
+    family_or_chain: Annotated[str, typer.Argument(help="A family, or a chain file.")],
+    replicas: Annotated[int, typer.Option("--replicas", min=2, help="Independent runs.")],
+    seed: Seed,
+    at: At = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
+    targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate hitting times step by step."""
+    if Path(family_or_chain).suffix in (".csv", ".npz", ".json"):
+        chain = read_chain(family_or_chain)
+        if at is not None:
+            raise InputError("--at belongs to a family; a chain file has its numbers")
+        a, goals = _ends(chain, start, targets)
+    else:
+        family = load(family_or_chain)
+        if at is None:
+            raise InputError(
+                f"choose a point: --at {','.join(f'{p.name}=..' for p in family.domain.parameters)}"
+            )
+        point = _point(family, at)
+        if family.states(point) > render.LARGEST_CHAIN:
+            raise InputError(
+                f"{family.states(point)} states at {describe(point)} are too many to write out: "
+                f"take at most {render.LARGEST_CHAIN}"
+            )
+        chain = concrete(family.explicit(point))
+        ends = (family.start("", point), family.target("", point))
+        names = [f"{k}.{i}" for k, i in ends]
+        a, goals = _ends(chain, start or names[0], targets or names[1])
+    with _progress(replicas) as advance:
+        done = 0
+
+        def report(count: int) -> None:
+            nonlocal done
+            advance("replicas", count - done)
+            done = count
+
+        sample = simulate.hitting_times(
+            chain, a, goals, replicas, np.random.default_rng(seed), progress=report
+        )
+    told = {
+        "mean": sample.mean,
+        "standard_error": sample.standard_error,
+        "replicas": replicas,
+        "seed": seed,
+        "steps": sample.steps,
+    }
+    if as_json:
+        _print_json(told)
+    else:
+        print(
+            f"mean {sample.mean:.6g}, standard error {sample.standard_error:.2g}, "
+            f"{replicas} replicas, seed {seed}, {sample.steps} steps"
+        )
+
+
+# ---------------------------------------------------------------- book
+@app.command()
+def book(
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Build the book; every page is executed."""
+    source = bookbuild.pages()
+    checkout = source.parent.joinpath("pyproject.toml").is_file()
+    index = bookbuild.build(source, source if checkout else Path("metastable-book"))
+    print(index)
+    if open_it:
+        webbrowser.open(index.as_uri())
+
+
+# ---------------------------------------------------------------- shared
+def _point(family: Family, text: str) -> dict[str, Fraction]:
+    given: dict[str, Fraction] = {}
+    for part in text.split(","):
+        name, equals, number = (x.strip() for x in part.partition("="))
+        if not equals or not name:
+            raise InputError(f"--at {text!r}: write it as K=8,M=5,epsilon=1/1000")
+        if name in given:
+            raise InputError(f"--at: {name} is given twice")
+        try:
+            given[name] = parse_number(number)
+        except ValueError as error:
+            raise InputError(f"--at {name}: {error}") from error
+    return family.domain.complete(given)
+
+
+def _json(told: Mapping[str, Any]) -> dict[str, str]:
+    """JSON texts: each object carries the version and the arguments."""
+    extra = {"version": version("metastable"), "arguments": sys.argv[1:]}
+    claims = told.get("claims")
+    if claims is not None:
+        return {"claims": json.dumps([c | extra for c in claims], indent=1) + "\n"}
+    return {"object": json.dumps({**told, **extra}, indent=1)}
+
+
+def _print_json(told: Mapping[str, Any]) -> None:
+    print(_json(told)["object"])
+
+
+def _shorten(value: object) -> str:
+    if isinstance(value, list):
+        return str(value).replace("'", "")
+    return str(value)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+
+        def advance(description: str, steps: int = 1) -> None:
+            bar.update(task, description=description, advance=steps)
+
+        yield advance

@@ -1,0 +1,450 @@
+"""The only judge: from a claim, a method and a point to evidence, and from evidence to a verdict.
+
+A claim is PROVED when the lone checker accepts its certificate, the statement it has verified is
+the claim, the rows in that statement are those of explicit chains, and no number contradicts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+import sympy
+
+from numerics import elimination, exact, simulate, spectrum
+from numerics.chain import Chain, ChainError
+from numerics.stattest import mean_band
+from theory import checker
+from theory.chain import (
+    ExplicitChain,
+    Place,
+    State,
+    chain_from_json,
+    leaf_at,
+    leaves,
+    lumping_error,
+)
+from theory.claims import Claim, law_at
+from theory.derive import exit_chain
+from theory.domain import Point, describe, domain_from_json, evaluate, expression
+from theory.enclosure import enclose
+from theory.family import Cyclic, Exit, Family
+
+METHODS = ("exact", "float", "simulation")
+ALARM = 1e-9  # false-alarm rate of one simulated comparison
+REPLICAS = 2000
+MOST_STEPS = 10**8  # of all replicas together
+FLOAT_TOLERANCE = 1e-9  # relative, for quantities that have no error bound of their own
+
+
+class Verdict(StrEnum):
+    """What is known of a claim."""
+
+    PROVED = "PROVED"
+    CONSISTENT = "CONSISTENT"
+    REFUTED = "REFUTED"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One check of a claim.
+
+    Attributes
+    ----------
+    claim : id of the claim.
+    method : ``certificate``, ``rows``, ``exact``, ``float`` or ``simulation``.
+    point : the parameters, empty for a certificate.
+    verdict : PROVED (certificates only), CONSISTENT, REFUTED, or UNDECIDED.
+    margin : for bounds the smallest relative distance to a bound, for identities the largest
+        relative deviation; None where there is nothing to measure.
+    false_fail_rate : probability that a true claim fails this check.
+    seed : of the random numbers, if there were any.
+    reason : one line, empty if all is well.
+    """
+
+    claim: str
+    method: str
+    point: Mapping[str, Fraction]
+    verdict: Verdict
+    margin: float | None = None
+    false_fail_rate: float = 0.0
+    seed: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a claim and the evidence for it."""
+
+    claim: Claim
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def margin(self) -> float | None:
+        """Smallest margin of a bound, largest deviation of an identity."""
+        margins = [e.margin for e in self.evidence if e.margin is not None]
+        pick = max if self.claim.lower is None else min
+        return pick(margins) if margins else None
+
+    @property
+    def reason(self) -> str:
+        """The first reason why it is not PROVED, or nothing."""
+        return next((e.reason for e in self.evidence if e.reason), "")
+
+
+def judge(
+    claim: Claim,
+    family: Family,
+    methods: Sequence[str] = METHODS,
+    points: Sequence[Point] | None = None,
+    seed: int = 0,
+) -> Judgement:
+    """Check a claim by its certificate and by every method at every point.
+
+    Parameters
+    ----------
+    methods : some of ``METHODS``; numerics alone never yields PROVED.
+    points : by default a corner and some others of the claim's domain.
+    seed : of the simulations.
+    """
+    points = claim.domain.points(4, seed=1) if points is None else points
+    evidence = [certified(claim), *(same_rows(claim, family, point) for point in points)]
+    for method in methods:
+        chosen = points if method != "simulation" else points[:1]
+        evidence += [measure(claim, family, method, point, seed) for point in chosen]
+    return Judgement(claim, _verdict(evidence), tuple(evidence))
+
+
+def _verdict(evidence: Sequence[Evidence]) -> Verdict:
+    verdicts = {e.verdict for e in evidence}
+    for verdict in (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.PROVED):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.CONSISTENT
+
+
+def certified(claim: Claim) -> Evidence:
+    """Have the lone checker verify the certificate, and compare its statement with the claim."""
+
+    def no(reason: str) -> Evidence:
+        return Evidence(claim.id, "certificate", {}, Verdict.UNDECIDED, reason=reason)
+
+    try:
+        statement = checker.check(claim.certificate)
+    except checker.Refused as error:
+        return no(f"the certificate is refused: {error}")
+    told = checker.conclusion(statement)
+    facts = {*statement["domain"]["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
+    if facts != set(claim.domain.all_facts):
+        return no(f"it is proved for {', '.join(sorted(facts))}")
+    for name, said in _said(claim, told).items():
+        ours = getattr(claim, name)
+        if ours is None or sympy.simplify(said - ours) != 0:
+            return no(f"it is proved with {name} = {said}")
+    return Evidence(claim.id, "certificate", {}, Verdict.PROVED)
+
+
+def _said(claim: Claim, told: Mapping[str, object]) -> dict[str, sympy.Expr]:
+    """The values of a claim that a statement fixes."""
+    kind = told["kind"]
+    if kind == "mean-hitting-time":
+        return {"expression": expression(str(told["value"]))}
+    if kind == "spectral-gap":
+        cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
+        keys = {"lower": "lower", "upper": "upper", "expression": "value"}
+        return {n: expression(str(told[k])).subs(cosine) for n, k in keys.items() if k in told}
+    if kind == "comparison":
+        claims, where = told["claims"], told["where"]
+        assert isinstance(claims, list) and isinstance(where, list)
+        value = expression(where[1]["value"])
+        bounds = {}
+        for name, text, sign in zip(("lower", "upper"), claims, (">=", "<="), strict=True):
+            left, right = text.split(sign)
+            if left.strip() != "v0" or not right.strip().endswith("*v1"):
+                raise ValueError(f"a comparison of another form: {text}")
+            bounds[name] = expression(right.strip().removesuffix("*v1")) * value
+        return bounds
+    return {}
+
+
+# ---------------------------------------------------------------- rows
+def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
+    """Compare the rows that the certificate is about with the explicit chain at a point."""
+    reason = _row_error(claim, family, family.domain.complete(point))
+    verdict = Verdict.CONSISTENT if reason is None else Verdict.REFUTED
+    return Evidence(claim.id, "rows", point, verdict, reason=reason or "")
+
+
+def _row_error(claim: Claim, family: Family, point: Point) -> str | None:
+    problems = family.problems()
+    known: list[object] = [leaf.to_json() for p in problems for leaf in leaves(p.chains)]
+    general = leaves(problems[0].chains)[-1]
+    for end in (Exit("", problems[0].start), *family.exits):
+        known.append(exit_chain(general, end.start, family.domain.where(*end.facts)).to_json())
+    if family.cyclic is not None:
+        known.append([list(move) for move in family.cyclic.moves])
+    if any(chain not in known for chain in _roots(claim.certificate)):
+        return "the certificate is about other rows than the family's"
+    explicit = family.explicit(point)
+    for p in problems:
+        place = partial(family.place, p.name, point=point)
+        error = lumping_error(explicit, leaf_at(p.chains, point), point, place)
+        if error:
+            return error
+    return None if family.cyclic is None else _cyclic_error(family, family.cyclic, point)
+
+
+def _roots(certificate: Mapping[str, Any]) -> list[Any]:
+    """The chains that a proof starts from."""
+    statement, premises = certificate["statement"], certificate["premises"]
+    if statement["kind"] in ("stationary", "aggregated-matrix", "gap-lower", "gap-upper"):
+        return [statement["chain"]]
+    if premises:
+        return [chain for premise in premises for chain in _roots(premise)]
+    return [statement.get("chain", statement.get("moves"))]
+
+
+def _cyclic_error(family: Family, cyclic: Cyclic, point: Point) -> str | None:
+    """Whether the explicit chain differs from the moves on Z_K x types."""
+    explicit, K = family.explicit(point), int(point["K"])
+    sizes = {name: evaluate(expression(size), point) for name, size in cyclic.types.items()}
+    expected: dict[tuple[int, int], Fraction] = {}
+    by_place: dict[tuple[int, str], list[int]] = {}
+    for n, (k, i) in enumerate(explicit.states):
+        by_place.setdefault((k, family.type((k, i))), []).append(n)
+    for (k, kind), members in by_place.items():
+        if len(members) != sizes[kind]:
+            return f"type {kind} has {len(members)} states in a cluster, not {sizes[kind]}"
+        for source, target, shift, text in cyclic.moves:
+            if source != kind:
+                continue
+            p = evaluate(expression(text), point)
+            others = [x for x in range(K) if x != k]
+            clusters = others if shift == "others" else [(k + int(shift)) % K]
+            for cluster in clusters:
+                for n in members:
+                    for m in by_place.get((cluster, target), []):
+                        share = p / len(clusters) / sizes[target]
+                        expected[n, m] = expected.get((n, m), Fraction(0)) + share
+    off = {pair: p for pair, p in expected.items() if p and pair[0] != pair[1]}
+    return (
+        None if off == explicit.transitions else "the chain differs from its moves on Z_K x types"
+    )
+
+
+# ---------------------------------------------------------------- numbers
+Band = tuple[Fraction, Fraction]  # a value lies between these
+Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matrix
+
+
+def measure(claim: Claim, family: Family, method: str, point: Point, seed: int = 0) -> Evidence:
+    """Compare a claim with the explicit chain at a point, by one method."""
+    full = family.domain.complete(point)
+    try:
+        truth = _truth(claim.quantity, family, method, full, seed)
+    except ChainError as error:
+        return Evidence(claim.id, method, point, Verdict.UNDECIDED, reason=str(error))
+    margin, reason = _compare(claim, point, truth)
+    simulated = method == "simulation" and bool(truth)
+    return Evidence(
+        claim.id,
+        method,
+        point,
+        Verdict.REFUTED if reason else Verdict.CONSISTENT,
+        margin,
+        ALARM if simulated else 0.0,
+        seed if simulated else None,
+        reason,
+    )
+
+
+def _compare(claim: Claim, point: Point, truth: Mapping[Key, Band]) -> tuple[float | None, str]:
+    """Margin, and the reason of a refutation if there is one."""
+    bounds: list[float] = []
+    errors: list[float] = []
+    claimed = _claimed(claim, point)
+    for key, (low, high) in truth.items():
+        where = " -> ".join(checker.place(name, _text(index)) for name, index in key)
+        where = f"{claim.quantity} {where} at {describe(point)}".replace("  ", " ")
+        if claim.lower is not None and claim.upper is not None:
+            below, above = enclose(claim.lower, point)[0], enclose(claim.upper, point)[1]
+            bounds += [_ratio(high, below) - 1, 1 - _ratio(low, above)]
+            if below > high:
+                return bounds[0], f"{where} is {_show(high)}, below the lower bound {_show(below)}"
+            if above < low:
+                return bounds[1], f"{where} is {_show(low)}, above the upper bound {_show(above)}"
+        if claimed:
+            least, most = claimed.get(key, (Fraction(0), Fraction(0)))
+            errors.append(abs(_ratio((least + most) / 2, (low + high) / 2) - 1))
+            if least > high or most < low:
+                return errors[-1], f"{where} is {_show((low + high) / 2)}, not {_show(least)}"
+    if bounds:
+        return min(bounds), ""
+    return (max(errors), "") if errors else (None, "")
+
+
+def _claimed(claim: Claim, point: Point) -> dict[Key, Band]:
+    """The exact values that a claim states."""
+    if claim.expression is not None:
+        return {(): enclose(claim.expression, point)}
+    if claim.quantity == "stationary":
+        return {(place,): (p, p) for place, p in law_at(claim, point).items()}
+    if claim.quantity == "aggregated-matrix":
+        chain = chain_from_json(claim.domain, _leaf(claim.statement, point)["aggregated"])
+        return {(a, b): (p, p) for a, row in chain.at(point).items() for b, p in row.items()}
+    return {}
+
+
+def _leaf(statement: Mapping[str, Any], point: Point) -> Mapping[str, Any]:
+    """The part of a statement by cases that speaks of a point."""
+    if statement["kind"] != "cases":
+        return statement
+    parts = (p for p in statement["parts"] if domain_from_json(p["domain"]).violated(point) is None)
+    return _leaf(next(parts), point)
+
+
+def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) -> dict[Key, Band]:
+    """The quantity on the explicit chain; empty where the method does not apply."""
+    chain, explicit = _concrete(family, point)
+    kind, _, name = _split(quantity)
+    if kind == "spectral-gap":
+        return {} if method == "simulation" else {(): _around(spectrum.spectral_gap(chain))}
+    if kind in ("stationary", "aggregated-matrix"):
+        return {} if method == "simulation" else _of_law(kind, family, method, point)
+    if kind == "aggregated-hitting-time":
+        if method == "simulation":
+            return {}
+        clusters = explicit.clusters
+        meta = _aggregated(chain, clusters, _law(chain, method))
+        start, target = family.start(name, point), family.target(name, point)
+        return {(): _hitting(meta, method, start[0], [target[0]], seed)}
+    if kind == "exit-time":
+        start = _exit_start(family, name, point)
+        targets = [n for n, (k, _) in enumerate(explicit.states) if k != start[0]]
+        return {(): _hitting(chain, method, explicit.states.index(start), targets, seed)}
+    start, target = family.start(name, point), family.target(name, point)
+    states = explicit.states
+    return {(): _hitting(chain, method, states.index(start), [states.index(target)], seed)}
+
+
+def _split(quantity: str) -> tuple[str, str, str]:
+    for kind in ("aggregated-hitting-time", "hitting-time-bounds", "hitting-time", "exit-time"):
+        if quantity == kind or quantity.startswith(f"{kind}-"):
+            return kind, "-", quantity.removeprefix(kind).removeprefix("-")
+    return quantity, "", ""
+
+
+def concrete(explicit: ExplicitChain) -> Chain:
+    """The explicit chain as a concrete one; state (k, i) is called ``k.i``."""
+    names = [f"{k}.{i}" for k, i in explicit.states]
+    return Chain.from_entries(names, ((a, b, p) for (a, b), p in explicit.transitions.items()))
+
+
+def _concrete(family: Family, point: Point) -> tuple[Chain, ExplicitChain]:
+    explicit = family.explicit(point)
+    return concrete(explicit), explicit
+
+
+def _hitting(chain: Chain, method: str, start: int, targets: list[int], seed: int) -> Band:
+    if method == "exact":
+        value = exact.mean_hitting_times(chain, targets)[start]
+        return value, value
+    solution = elimination.mean_hitting_times(chain, targets)
+    mean = float(solution.values[start])
+    if method == "float":
+        return _around(mean, solution.relative_error_bound)
+    sample = simulate.hitting_times(
+        chain, start, targets, REPLICAS, np.random.default_rng(seed), max_steps=MOST_STEPS
+    )
+    # the claim must lie where the average would be, were the claim the mean
+    low, high = mean_band(mean, float(solution.values.max()), REPLICAS, ALARM)
+    return Fraction(sample.mean + mean - high), Fraction(sample.mean + mean - low)
+
+
+def _law(chain: Chain, method: str) -> tuple[Band, ...]:
+    if method == "exact":
+        return tuple((x, x) for x in exact.stationary(chain))
+    solution = elimination.stationary(chain)
+    return tuple(_around(float(x), solution.relative_error_bound) for x in solution.values)
+
+
+def _of_law(kind: str, family: Family, method: str, point: Point) -> dict[Key, Band]:
+    chain, explicit = _concrete(family, point)
+    law = _law(chain, method)
+    places = [family.place("", state, point) for state in explicit.states]
+    if kind == "stationary":
+        out: dict[Key, Band] = {}
+        for place, (low, high) in zip(places, law, strict=True):
+            before = out.get((place,), (low, high))
+            out[(place,)] = min(low, before[0]), max(high, before[1])
+        return out
+    orbits = leaf_at(family.problems()[0].chains, point).orbits
+    label = {
+        k: (orbits[name].cluster, index)
+        for (k, _), (name, index) in zip(explicit.states, places, strict=True)
+    }
+    matrix: dict[Key, Band] = {}
+    meta = _aggregated(chain, explicit.clusters, law)
+    count = {place: list(label.values()).count(place) for place in label.values()}
+    for k, l, p in (*meta.exact_entries(), *_diagonal(meta)):
+        key = label[k], label[l]
+        low, high = matrix.get(key, (Fraction(0), Fraction(0)))
+        share = p / count[label[k]]
+        slack = share * Fraction(1, 10**12) if method == "float" else Fraction(0)
+        matrix[key] = low + share - slack, high + share + slack
+    return {key: band for key, band in matrix.items() if band[1] > 0}
+
+
+def _diagonal(chain: Chain) -> list[tuple[int, int, Fraction]]:
+    stay = [Fraction(1)] * chain.size
+    for a, _, p in chain.exact_entries():
+        stay[a] -= p
+    return [(k, k, p) for k, p in enumerate(stay)]
+
+
+def _aggregated(chain: Chain, clusters: Sequence[int], law: Sequence[Band]) -> Chain:
+    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l)."""
+    mass: dict[int, Fraction] = {}
+    flow: dict[tuple[int, int], Fraction] = {}
+    middle = [(low + high) / 2 for low, high in law]
+    for k, p in zip(clusters, middle, strict=True):
+        mass[k] = mass.get(k, Fraction(0)) + p
+    for a, b, p in chain.exact_entries():
+        pair = clusters[a], clusters[b]
+        if pair[0] != pair[1]:
+            flow[pair] = flow.get(pair, Fraction(0)) + middle[a] * p
+    names = [str(k) for k in sorted(mass)]
+    return Chain.from_entries(names, ((k, l, f / mass[k]) for (k, l), f in flow.items()))
+
+
+def _exit_start(family: Family, name: str, point: Point) -> State:
+    """A state in the orbit from which an exit time is asked."""
+    ends = (Exit("", family.problems()[0].start), *family.exits)
+    orbit, at = next(e.start for e in ends if e.name == name)
+    index = None if at is None else int(evaluate(expression(at), point))
+    states = family.explicit(point).states
+    return next(s for s in states if family.place("", s, point) == (orbit, index))
+
+
+def _around(value: float, error: float = FLOAT_TOLERANCE) -> Band:
+    middle, slack = Fraction(value), Fraction(value) * Fraction(error + 2**-50)
+    return middle - slack, middle + slack
+
+
+def _ratio(a: Fraction, b: Fraction) -> float:
+    return float(a / b) if b else (1.0 if a == b else float("inf"))
+
+
+def _show(value: Fraction) -> str:
+    return str(value) if value.denominator < 10**6 else f"{float(value):.12g}"
+
+
+def _text(index: int | None) -> str | None:
+    return None if index is None else str(index)

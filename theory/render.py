@@ -1,0 +1,130 @@
+"""Claims for people: LaTeX, sentences, and values at a point."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import sympy
+
+from theory import checker
+from theory.chain import Place
+from theory.claims import Claim, law_at
+from theory.domain import Domain, DomainError, Point, describe, expression
+from theory.enclosure import enclose
+from theory.family import Family
+
+LARGEST_CHAIN = 5000  # states, for a matrix that is written out
+
+SYMBOLS = {
+    "hitting-time": r"\mathbb{E}[\tau]",
+    "hitting-time-bounds": r"\mathbb{E}[\tau]",
+    "exit-time": r"\mathbb{E}[\tau_{\mathrm{exit}}]",
+    "aggregated-hitting-time": r"T_A",
+    "spectral-gap": r"1-\lambda_2",
+    "stationary": r"\pi",
+    "aggregated-matrix": r"A",
+}
+
+
+def symbol(quantity: str) -> str:
+    """The LaTeX symbol of a quantity."""
+    best = max((k for k in SYMBOLS if quantity.startswith(k)), key=len, default="")
+    return SYMBOLS.get(best, r"\mathrm{" + quantity + "}")
+
+
+def latex(value: sympy.Expr) -> str:
+    """An expression as LaTeX, with epsilon as a Greek letter."""
+    return str(sympy.latex(value))
+
+
+def claim_latex(claim: Claim) -> str:
+    """What a claim says, as one displayed formula (several rows for a law or a matrix)."""
+    name = symbol(claim.quantity)
+    if claim.expression is not None:
+        return f"{name} = {latex(claim.expression)}"
+    if claim.lower is not None and claim.upper is not None:
+        return rf"{latex(claim.lower)} \;\le\; {name} \;\le\; {latex(claim.upper)}"
+    rows = []
+    for entry in claim.entries:
+        place = r"\to ".join(r"\text{" + p.replace("_", r"\_") + "}" for p in entry.place)
+        rows.append(rf"{name}_{{{place}}} &= {latex(entry.value)}")
+    return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+
+
+def domain_text(domain: Domain) -> str:
+    """``integers K, M and real epsilon with K >= 2, ...``."""
+    kinds = [
+        (word, [p.name for p in domain.parameters if p.integer == integer])
+        for word, integer in (("integers", True), ("real", False))
+    ]
+    names = " and ".join(f"{word} {', '.join(found)}" for word, found in kinds if found)
+    return f"{names} with {', '.join(domain.all_facts)}"
+
+
+def domain_latex(domain: Domain) -> str:
+    """The facts of a domain as LaTeX."""
+    facts = []
+    for fact in domain.all_facts:
+        for sign, relation in ((">=", r"\ge"), ("<=", r"\le"), (">", ">"), ("<", "<")):
+            if sign in fact:
+                left, right = (latex(expression(x)) for x in fact.split(sign, 1))
+                facts.append(f"{left} {relation} {right}")
+                break
+    return r",\quad ".join(facts)
+
+
+def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
+    """The claim at a point of its domain: ``value``, or ``lower_value`` and ``upper_value``.
+
+    Raises
+    ------
+    DomainError
+        The point is outside the claim's domain, or a matrix would be too large to write out.
+    """
+    known = {p.name for p in claim.domain.parameters}
+    inside = {name: value for name, value in point.items() if name in known}
+    fact = claim.domain.violated(inside)
+    if fact is not None:
+        raise DomainError(f"{claim.id} is claimed where {fact}: choose such a point")
+    if claim.quantity == "stationary":
+        law = law_at(claim, inside)
+        return {"value": [[str(p) for p in law.values()]], "orbits": [_place(x) for x in law]}
+    if claim.quantity == "aggregated-matrix":
+        return {"value": _aggregated_matrix(claim, family, inside)}
+    parts = {"value": claim.expression, "lower_value": claim.lower, "upper_value": claim.upper}
+    return {k: _number(enclose(x, inside)) for k, x in parts.items() if x is not None}
+
+
+def _aggregated_matrix(claim: Claim, family: Family, point: Point) -> list[list[str]]:
+    """The K x K matrix at a point, cluster by cluster, from the proved law and the definition."""
+    explicit = family.explicit(point) if family.states(point) <= LARGEST_CHAIN else None
+    if explicit is None:
+        raise DomainError(
+            f"the matrix at {describe(point)} is too large to write out: take at most "
+            f"{LARGEST_CHAIN} states"
+        )
+    law = law_at(claim, point)
+    mass = [law[family.place("", state, point)] for state in explicit.states]
+    clusters = explicit.clusters
+    whole: dict[int, Fraction] = {}
+    for k, p in zip(clusters, mass, strict=True):
+        whole[k] = whole.get(k, Fraction(0)) + p
+    order = sorted(whole)
+    matrix = {(k, l): Fraction(int(k == l)) for k in order for l in order}
+    for (a, b), p in explicit.transitions.items():
+        k, l = clusters[a], clusters[b]
+        if k != l:
+            share = mass[a] * p / whole[k]
+            matrix[k, l] += share
+            matrix[k, k] -= share
+    return [[str(matrix[k, l]) for l in order] for k in order]
+
+
+def _place(place: Place) -> str:
+    return checker.place(place[0], None if place[1] is None else str(place[1]))
+
+
+def _number(value: tuple[Fraction, Fraction]) -> str | list[str]:
+    """An exact ``p/q``, or the two ends of an enclosure."""
+    low, high = value
+    return str(low) if low == high else [str(low), str(high)]

@@ -1,0 +1,79 @@
+"""The family file that ``metastable new`` writes: a commented skeleton that derives as it stands."""
+
+SKELETON = '''"""Two cliques of different sizes, joined by one sparse edge each way.
+
+Derive it:    metastable derive {name}
+Check it:     metastable verify {name}
+"""
+
+from theory.chain import ExplicitChain, OrbitChain, Place, State, cliques, dense, orbit, row, sparse
+from theory.domain import Domain, Parameter, Point, expression
+from theory.family import Family
+
+# 1. The symbols. Any names will do; each is a number in the certificate.
+M, L, epsilon = (expression(name) for name in ("M", "L", "epsilon"))
+one = expression(1)
+
+
+class Dumbbell(Family):
+    r"""Two cliques, of $M$ and of $L$ states, whose gates lead to one another.
+
+    The text of this docstring opens the family's page: say what the chain is and why it matters.
+    """
+
+    id = "{id}"
+    title = "Dumbbell"
+    gates = "state 0 of either clique -> state 0 of the other, probability epsilon"
+
+    # 2. Where the formulas are to hold. Facts are inequalities between the parameters.
+    domain = Domain(
+        (
+            Parameter("M", ("M >= 2",), "states of the first clique"),
+            Parameter("L", ("L >= 2",), "states of the second clique"),
+            Parameter("epsilon", ("epsilon > 0", "epsilon < 1"), "sparse edge", integer=False),
+        )
+    )
+
+    # 3. The chain on orbits: which states are alike, seen from the target, and how many they are.
+    #    Each orbit lies in a cluster; an orbit may carry an index: orbit(size, cluster, 0, K - 1).
+    def problems(self):
+        from theory.family import Problem
+
+        first = {{"gate": one, "bulk": M - 1}}
+        second = {{"target": one, "far_gate": one, "far_bulk": L - 2}}
+        chain = OrbitChain(
+            self.domain,
+            {{name: orbit(size, "first") for name, size in first.items()}}
+            | {{name: orbit(size, "second") for name, size in second.items()}},
+            (
+                # dense(mass, members): the mass spread evenly over a clique
+                row("bulk", dense(one, first)),
+                row("gate", [*dense(1 - epsilon, first), sparse("far_gate", epsilon)]),
+                row("target", dense(one, second)),
+                row("far_bulk", dense(one, second)),
+                row("far_gate", [*dense(1 - epsilon, second), sparse("gate", epsilon)]),
+            ),
+        )
+        return (Problem("", chain, ("bulk", None), "target"),)
+
+    # 4. The same chain state by state, from its definition. Everything is checked against it.
+    def explicit(self, point: Point) -> ExplicitChain:
+        eps = point["epsilon"]
+        edges = {{((0, 0), (1, 0)): eps, ((1, 0), (0, 0)): eps}}
+        return cliques([int(point["M"]), int(point["L"])], edges)
+
+    # 5. Which orbit a state lies in, and a state to start from.
+    def place(self, problem: str, state: State, point: Point) -> Place:
+        k, i = state
+        if k == 0:
+            return ("gate" if i == 0 else "bulk"), None
+        return {{0: "far_gate", 1: "target"}}.get(i, "far_bulk"), None
+
+    def start(self, problem: str, point: Point) -> State:
+        return 0, 1
+'''
+
+
+def skeleton(name: str, identifier: str) -> str:
+    """The text of a new family file called ``name``, with the family's id."""
+    return SKELETON.format(name=name, id=identifier)
