@@ -1,4 +1,4 @@
-"""Chains: the symbolic one on orbits, the explicit one at a point, and the test that one lumps to the other.
+"""Chains: symbolic on orbits, explicit at a point, and the test that the one lumps to the other.
 
 An orbit chain is given by *generic rows*: one row serves all indices j of a class in a range, so
 that a chain with any number K of clusters is a finite object.
@@ -186,7 +186,7 @@ class ExplicitChain:
 
 
 def cliques(sizes: Sequence[int], edges: Mapping[tuple[State, State], Fraction]) -> ExplicitChain:
-    """Cliques with sparse edges: from a state, the rest of its mass is uniform on its own clique."""
+    """Cliques with sparse edges; the rest of a state's mass is uniform on its own clique."""
     states = tuple((k, i) for k, size in enumerate(sizes) for i in range(size))
     position = {state: n for n, state in enumerate(states)}
     out: dict[tuple[int, int], Fraction] = {}
@@ -217,7 +217,8 @@ def lumping_error(
     places = [place(state) for state in explicit.states]
     rows = quotient.at(point)
     if set(places) != set(rows):
-        return f"the orbits of the states, {sorted(set(places) ^ set(rows), key=str)}, do not match the rows"
+        odd = sorted(set(places) ^ set(rows), key=str)
+        return f"the orbits of the states do not match the rows: {odd}"
     mass: list[dict[Place, Fraction]] = [{} for _ in places]
     stay = [Fraction(1)] * len(places)
     for (a, b), p in explicit.transitions.items():

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import sympy
 from sympy.polys.rings import PolyElement, ring
 
-from theory.chain import OrbitChain, j
+from theory.chain import Move, OrbitChain, Row, j
 from theory.domain import expression
 from theory.solve import NoSolution, fraction_field, solve_linear
 
@@ -44,62 +44,67 @@ def hitting_times(chain: OrbitChain, target: str) -> dict[str, sympy.Expr]:
 
 
 def _solve(chain: OrbitChain, target: str, degree: int) -> dict[str, sympy.Expr]:
-    fixed = {sympy.Symbol(k): expression(v) for k, v in chain.domain.values.items()}
-    names = [
-        sympy.Symbol(p.name) for p in chain.domain.parameters if p.name not in chain.domain.values
-    ]
-    field = fraction_field(names)
+    """The coefficients of polynomials in j that meet the generic equation of every row."""
+    fixed = _fixed(chain)
+    names = [sympy.Symbol(p.name) for p in chain.domain.parameters]
+    field = fraction_field([name for name in names if name not in fixed])
     polynomials, index = ring("j", field)
-    number = {
-        (name, n): count
-        for count, (name, n) in enumerate(
-            (name, n)
-            for name, o in chain.orbits.items()
-            if name != target
-            for n in range(degree + 1 if o.index else 1)
-        )
+    powers = {
+        name: range(degree + 1 if o.index else 1)
+        for name, o in chain.orbits.items()
+        if name != target
     }
+    unknowns = [(name, n) for name, span in powers.items() for n in span]
+    number = {unknown: count for count, unknown in enumerate(unknowns)}
 
-    def convert(value: sympy.Expr, at: PolyElement) -> PolyElement:
-        """An expression in the parameters and j, with j replaced."""
-        value = sympy.sympify(value).subs(fixed)
-        out = polynomials.zero
-        for n, coefficient in enumerate(reversed(sympy.Poly(value, j).all_coeffs())):
-            out += field.from_sympy(coefficient) * (at**n if n else polynomials.one)
-        return out
+    def at_index(value: sympy.Expr, at: PolyElement) -> PolyElement:
+        """An expression in the parameters and j, at another j."""
+        coefficients = sympy.Poly(sympy.sympify(value).subs(fixed), j).all_coeffs()
+        terms = enumerate(reversed(coefficients))
+        return sum((field.from_sympy(c) * _power(at, n) for n, c in terms), polynomials.zero)
+
+    def equation(row: Row, here: PolyElement) -> dict[int, PolyElement]:
+        """h(here) - sum of p h(there) = 1, by unknown."""
+        parts = [(row.orbit, here, polynomials.one)]
+        for move in row.moves:
+            there = here if move.at is None else at_index(move.at, here)
+            parts.append((move.to, there, -at_index(move.probability, here)))
+        terms = {len(unknowns): polynomials.one}
+        for name, at, factor in parts:
+            for n in powers.get(name, ()):
+                key = number[name, n]
+                terms[key] = terms.get(key, polynomials.zero) + factor * _power(at, n)
+        return terms
 
     equations: list[dict[int, object]] = []
     for row in chain.rows:
-        if row.orbit == target:
+        length = _length(row, fixed)
+        if row.orbit == target or length == 0:  # in this case the row serves no state
             continue
-        here = index
-        if row.index is not None:
-            length = sympy.expand((row.index[1] - row.index[0]).subs(fixed))
-            if length == -1:  # no state in this case
-                continue
-            if length == 0:
-                here = convert(row.index[0], index)
-        terms: dict[int, PolyElement] = {len(number): polynomials.one}
-
-        def collect(name: str, at: PolyElement, factor: PolyElement, terms=terms) -> None:  # type: ignore[no-untyped-def]
-            if name != target:
-                for n in range(degree + 1 if chain.orbits[name].index else 1):
-                    key = number[name, n]
-                    terms[key] = terms.get(key, polynomials.zero) + (
-                        factor * at**n if n else factor
-                    )
-
-        collect(row.orbit, here, polynomials.one)
-        for move in row.moves:
-            at = here if move.at is None else convert(move.at, here)
-            collect(move.to, at, -convert(move.probability, here))
-        powers = {m for p in terms.values() for m in p.keys()}
-        equations += [{n: p.get(m, field.zero) for n, p in terms.items()} for m in powers]
-    values = solve_linear(equations, len(number), field)
+        alone = row.index is not None and length == 1
+        terms = equation(row, at_index(row.index[0], index) if row.index and alone else index)
+        degrees = {m for p in terms.values() for m in p}
+        equations += [{n: p.get(m, field.zero) for n, p in terms.items()} for m in degrees]
+    values = solve_linear(equations, len(unknowns), field)
     out: dict[str, sympy.Expr] = {target: sympy.Integer(0)}
-    for (name, n), value in zip(number, values, strict=True):
+    for (name, n), value in zip(unknowns, values, strict=True):
         out[name] = out.get(name, sympy.Integer(0)) + sympy.factor(value) * j**n
     return out
+
+
+def _power(x: PolyElement, n: int) -> PolyElement:
+    return x**n if n else x.ring.one  # SymPy's rings refuse 0**0
+
+
+def _fixed(chain: OrbitChain) -> dict[sympy.Symbol, sympy.Expr]:
+    return {sympy.Symbol(k): expression(v) for k, v in chain.domain.values.items()}
+
+
+def _length(row: Row, fixed: Mapping[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
+    """How many indices a row serves."""
+    if row.index is None:
+        return sympy.Integer(1)
+    return sympy.expand((row.index[1] - row.index[0] + 1).subs(fixed))
 
 
 def stationary_law(chain: OrbitChain) -> list[sympy.Expr]:
@@ -108,7 +113,7 @@ def stationary_law(chain: OrbitChain) -> list[sympy.Expr]:
     Assumes a reversible chain whose law is constant over the range of each row; the certificate
     proves it or fails.  Normalised to total mass 1.
     """
-    fixed = {sympy.Symbol(k): expression(v) for k, v in chain.domain.values.items()}
+    fixed = _fixed(chain)
     weight: dict[int, sympy.Expr] = {0: sympy.Integer(1)}
     todo = [0]
     while todo:
@@ -116,42 +121,37 @@ def stationary_law(chain: OrbitChain) -> list[sympy.Expr]:
         source = chain.rows[a]
         for move in source.moves:
             for b, other in enumerate(chain.rows):
-                if (
-                    b in weight
-                    or other.orbit != move.to
-                    or not _lands(source, move.at, other, fixed)
-                ):
+                if b in weight or not _lands(source, move, other, fixed):
                     continue
                 back = [m for m in other.moves if m.to == source.orbit and _returns(m.at, move.at)]
-                forth = [m for m in source.moves if m.to == move.to and m.at == move.at]
+                forth = [m for m in source.moves if (m.to, m.at) == (move.to, move.at)]
                 if back:
-                    flow = sum(m.probability for m in forth) * chain.orbits[source.orbit].size
-                    backflow = sum(m.probability for m in back) * chain.orbits[other.orbit].size
+                    flow = _mass(forth) * chain.orbits[source.orbit].size
+                    backflow = _mass(back) * chain.orbits[other.orbit].size
                     weight[b] = sympy.cancel(weight[a] * flow / backflow)
                     todo.append(b)
     if len(weight) < len(chain.rows):
         raise NoClosedForm("the rows are not joined by pairs of opposite moves")
     total = sympy.Integer(0)
     for n, row in enumerate(chain.rows):
-        count = 1 if row.index is None else row.index[1] - row.index[0] + 1
-        total += count * chain.orbits[row.orbit].size * weight[n]
+        total += _length(row, fixed) * chain.orbits[row.orbit].size * weight[n]
     total = sympy.factor(total.subs(fixed))
     return [sympy.factor(weight[n] / total) for n in range(len(chain.rows))]
 
 
-def _lands(
-    row: object, at: sympy.Expr | None, other: object, fixed: Mapping[sympy.Symbol, sympy.Expr]
-) -> bool:
-    """Whether a move from some j of the row may land in the other row's range."""
-    span, target = row.index, other.index  # type: ignore[attr-defined]
-    if at is None or target is None:
-        return at is None and target is None
-    ends = [at.subs(j, e) for e in span] if span else [at, at]
-    beyond = (
-        sympy.expand((ends[0] - target[1]).subs(fixed)),
-        sympy.expand((target[0] - ends[1]).subs(fixed)),
-    )
-    return not any(x.is_number and x > 0 for x in beyond)
+def _mass(moves: list[Move]) -> sympy.Expr:
+    return sympy.Add(*(m.probability for m in moves))
+
+
+def _lands(row: Row, move: Move, other: Row, fixed: Mapping[sympy.Symbol, sympy.Expr]) -> bool:
+    """Whether a move of the row may land in the range of the other row."""
+    if other.orbit != move.to:
+        return False
+    if move.at is None or other.index is None:
+        return move.at is None and other.index is None
+    first, last = [move.at.subs(j, e) for e in row.index] if row.index else [move.at] * 2
+    beyond = first - other.index[1], other.index[0] - last
+    return not any(bool(sympy.expand(x.subs(fixed)).is_positive) for x in beyond)
 
 
 def _returns(back: sympy.Expr | None, at: sympy.Expr | None) -> bool:

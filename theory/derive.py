@@ -1,4 +1,4 @@
-"""From orbit chains to values with certificates: hitting and exit times, stationary law, aggregation."""
+"""From orbit chains to values with certificates: times, stationary law, aggregation."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class _Undecided(Exception):
 def aggregate(
     chains: Chains, target: str, solution: Solved | None = None
 ) -> tuple[Chains, Certificate]:
-    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l), by cases if need be.
+    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l), perhaps by cases.
 
     Simon and Ando 1961; Courtois 1977.  The certificate contains that of the stationary law.
     """

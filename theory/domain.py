@@ -222,31 +222,30 @@ def domain_from_json(data: Mapping[str, Any]) -> Domain:
 
 
 def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:
-    """Lowest terms, collected in the integers, each factor positive inside the domain if it can be."""
+    """Lowest terms, collected in the integers, factors positive inside the domain where possible."""
     at = {
         sympy.Symbol(n): sympy.Rational(x.numerator, x.denominator)
         for n, x in domain.inside.items()
     }
     integers = [sympy.Symbol(p.name) for p in domain.parameters if p.integer]
 
-    def write(value: sympy.Expr) -> sympy.Expr:
-        out, factors = sympy.factor(value).as_coeff_Mul()
+    def write(value: sympy.Expr, *more: sympy.Expr) -> sympy.Expr:
+        sign, factors = sympy.factor(value).as_coeff_Mul()
+        parts = list(more)
         for factor in sympy.Mul.make_args(factors):
             base, exponent = factor.as_base_exp()
             if base.is_Add and base.subs(at).is_negative and exponent.is_Integer:
-                base, out = sympy.expand(-base), out * (-1) ** exponent
-            out *= collect(base) ** exponent
-        return out
+                base, sign = sympy.expand(-base), sign * (-1) ** exponent
+            parts.append(collect(base) ** exponent)
+        return sympy.Mul(sign, *parts)
 
     def collect(base: sympy.Expr) -> sympy.Expr:
         present = [s for s in integers if base.has(s)]
         if not base.is_Add or not present or base.free_symbols <= set(integers):
             return base
         terms = sympy.Poly(base, *present).terms()
-        parts = [
-            write(c) * sympy.prod(s**e for s, e in zip(present, m, strict=True)) for m, c in terms
-        ]
-        return sympy.Add(*parts)
+        powers = [[s**e for s, e in zip(present, m, strict=True)] for m, _ in terms]
+        return sympy.Add(*(write(c, *p) for (_, c), p in zip(terms, powers, strict=True)))
 
     return write(value)
 

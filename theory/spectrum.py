@@ -1,6 +1,6 @@
-"""The spectral gap of the full chain: blocks where there are symmetries, bounds where there are not.
+"""The spectral gap of the full chain: by blocks where there are symmetries, else by bounds.
 
-The gap is 1 - lambda_2 with lambda_2 the second largest eigenvalue; all chains here are reversible.
+The gap is 1 - lambda_2, lambda_2 the second largest eigenvalue; all chains here are reversible.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _characteristic(cyclic: Cyclic) -> sympy.Expr:
     return sympy.expand(determinant.coeff(z, 0) + 2 * w * determinant.coeff(z, 1))
 
 
-# ---------------------------------------------------------------- from one state, and by a test function
+# ---------------------------------------------------------------- from a pivot, by a test function
 def gap_from_pivot(family: Family, problem: Problem, pivot: Pivot) -> Certificate:
     """Lower bound from one state: 1/H with H at least the mean time to hit it from anywhere."""
     chains = _where(problem.chains, pivot.facts)

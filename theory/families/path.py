@@ -35,7 +35,10 @@ class Path(Family):
 
     id = "path"
     title = "Path of cliques"
-    gates = "state 0 of k -> state 1 of k+1, state 1 of k -> state 0 of k-1, probability epsilon each, no wrap"
+    gates = (
+        "state 0 of k -> state 1 of k+1 and state 1 of k -> state 0 of k-1 where these exist, "
+        "probability epsilon each"
+    )
     domain = Domain(
         (
             *clique_parameters(2, 3),
@@ -48,7 +51,11 @@ class Path(Family):
     pivot = Pivot(
         "home_backward",
         facts=("2*d >= K - 1", "2*d <= K"),
-        bound="24*epsilon*(1 - epsilon)/(K**2*M*(1 - epsilon)*(3*epsilon + 3) + 6*K**2*epsilon*(epsilon + 1) + K*M*(2 - 2*epsilon)*(13*epsilon + 3) + 40*K*epsilon**2 - 40*M*epsilon*(1 - epsilon) - 128*epsilon**2)",
+        bound=(
+            "24*epsilon*(1 - epsilon)/(M*(1 - epsilon)*(3*K**2*(1 + epsilon)"
+            " + 2*K*(3 + 13*epsilon) - 40*epsilon)"
+            " + 2*epsilon*(3*K**2*(1 + epsilon) + 20*K*epsilon - 64*epsilon))"
+        ),
     )
     slow_mode: ClassVar = {  # the number of the cluster, the gates drawn towards their neighbours
         "target": "d",

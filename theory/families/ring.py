@@ -30,7 +30,10 @@ class Ring(Family):
 
     id = "ring"
     title = "Ring of cliques"
-    gates = "state 0 of k -> state 1 of k+1, state 1 of k -> state 0 of k-1, mod K, probability epsilon each"
+    gates = (
+        "state 0 of k -> state 1 of k+1 and state 1 of k -> state 0 of k-1, mod K, "
+        "probability epsilon each"
+    )
     domain = Domain(
         (
             *clique_parameters(2, 3),
@@ -61,7 +64,7 @@ class Ring(Family):
     }
 
     def problems(self) -> tuple[Problem, ...]:
-        """State 2 of cluster 0 to state 2 of cluster d; j counts clusters onward from the target."""
+        """State 2 of cluster 0 to state 2 of cluster d; j counts clusters from the target on."""
         one, last = expression(1), K - 1
         home = {
             "target": one,
