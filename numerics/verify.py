@@ -117,9 +117,22 @@ def judge(
     points = claim.domain.points(4, seed=1) if points is None else points
     evidence = [certified(claim), *(same_rows(claim, family, point) for point in points)]
     for method in methods:
+        if not applies(method, claim.quantity):
+            continue
         chosen = points if method != "simulation" else points[:1]
         evidence += [measure(claim, family, method, point, seed) for point in chosen]
     return Judgement(claim, _verdict(evidence), tuple(evidence))
+
+
+def applies(method: str, quantity: str) -> bool:
+    """Whether a method can say something of a quantity.
+
+    Eigenvalues are not rational, and only times from a start are simulated.
+    """
+    kind = _split(quantity)[0]
+    if method == "exact":
+        return kind != "spectral-gap"
+    return method == "float" or kind in ("hitting-time", "hitting-time-bounds", "exit-time")
 
 
 def _verdict(evidence: Sequence[Evidence]) -> Verdict:
@@ -245,14 +258,14 @@ Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matri
 
 
 def measure(claim: Claim, family: Family, method: str, point: Point, seed: int = 0) -> Evidence:
-    """Compare a claim with the explicit chain at a point, by one method."""
+    """Compare a claim with the explicit chain at a point, by a method that applies to it."""
     full = family.domain.complete(point)
     try:
         truth = _truth(claim.quantity, family, method, full, seed)
     except ChainError as error:
         return Evidence(claim.id, method, point, Verdict.UNDECIDED, reason=str(error))
     margin, reason = _compare(claim, point, truth)
-    simulated = method == "simulation" and bool(truth)
+    simulated = method == "simulation"
     return Evidence(
         claim.id,
         method,
@@ -311,16 +324,14 @@ def _leaf(statement: Mapping[str, Any], point: Point) -> Mapping[str, Any]:
 
 
 def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) -> dict[Key, Band]:
-    """The quantity on the explicit chain; empty where the method does not apply."""
+    """The quantity on the explicit chain, by a method that applies to it."""
     chain, explicit = _concrete(family, point)
-    kind, _, name = _split(quantity)
+    kind, name = _split(quantity)
     if kind == "spectral-gap":
-        return {} if method == "simulation" else {(): _around(spectrum.spectral_gap(chain))}
+        return {(): _around(spectrum.spectral_gap(chain))}
     if kind in ("stationary", "aggregated-matrix"):
-        return {} if method == "simulation" else _of_law(kind, family, method, point)
+        return _of_law(kind, family, method, point)
     if kind == "aggregated-hitting-time":
-        if method == "simulation":
-            return {}
         clusters = explicit.clusters
         meta = _aggregated(chain, clusters, _law(chain, method))
         start, target = family.start(name, point), family.target(name, point)
@@ -334,11 +345,12 @@ def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) 
     return {(): _hitting(chain, method, states.index(start), [states.index(target)], seed)}
 
 
-def _split(quantity: str) -> tuple[str, str, str]:
+def _split(quantity: str) -> tuple[str, str]:
+    """``exit-time-hub`` as (``exit-time``, ``hub``)."""
     for kind in ("aggregated-hitting-time", "hitting-time-bounds", "hitting-time", "exit-time"):
         if quantity == kind or quantity.startswith(f"{kind}-"):
-            return kind, "-", quantity.removeprefix(kind).removeprefix("-")
-    return quantity, "", ""
+            return kind, quantity.removeprefix(kind).removeprefix("-")
+    return quantity, ""
 
 
 def concrete(explicit: ExplicitChain) -> Chain:

@@ -183,11 +183,11 @@ class Derivation:
 
     # ------------------------------------------------------------ spectral gap
     def _gap(self) -> Claim:
-        family, domain, root = self.family, self.family.domain, None
+        family, root = self.family, None
+        domain = family.domain.without(family.drop)
         if family.cyclic is not None:
             lower, upper, root = cyclic_gap(domain, family.cyclic)
         else:
-            domain = domain.without(family.drop)
             lower = self._gap_from_some_pivot()
             problem = self.problems[""]
             slow = family.slow_mode or solved(leaves(problem.chains)[-1], problem.target).values

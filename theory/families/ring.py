@@ -59,6 +59,7 @@ class Ring(Family):
             ("bulk", "bulk", "0", "(M - 2)/M"),
         ),
     )
+    drop = ("d",)
     comparison = {
         "": Range(("M*epsilon <= 1",), "1", "4", {"K": "2", "M": "3", "epsilon": "1/3", "d": "1"})
     }
