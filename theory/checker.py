@@ -10,7 +10,7 @@ Sign.  An expression is >= 0 on a domain if, after each parameter is written in 
 nonnegative exactly on the domain, numerator and denominator have nonnegative coefficients only.
 Hitting times.  If h >= 0, h = 0 on the target and h = 1 + P h off it, then h(X_n) + n is a
 martingale up to the hitting time, so the target is reached and h is the mean hitting time.
-Stationary law.  Detailed balance and total mass 1; unique because one class is reached from all.
+Stationary law.  Detailed balance and total mass 1; unique because one state is reached from all.
 Gap, from below (Barta).  If phi > 0 off one state, phi = 0 there and (I - P) phi >= g phi, then
 every f satisfies E(f, f) >= g |f - f(pivot)|^2 >= g Var f, so the gap is at least g.
 Gap, from above.  E(f, f) <= g Var f for one test function f.
@@ -24,13 +24,24 @@ import ast
 import json
 import re
 import sys
-from functools import reduce
-from itertools import permutations
-from math import comb, gcd
+from collections.abc import Callable
+from functools import lru_cache, reduce
+from itertools import accumulate, permutations
+from math import comb, gcd, inf
 from typing import Any
 
 FORMAT = "metastable-certificate/1"
-BITS, LIMIT = 20, 5000  # bits for one exponent inside a packed monomial; largest total degree
+BITS, LIMIT = 20, 1000  # bits for one exponent inside a packed monomial; largest total degree
+HUGE, MANY = 1 << 2000, 200  # what a coefficient and the number of variables stay below
+SIZE = 2 * 10**7  # most characters of a file
+WORK = 2 * 10**7  # products of coefficients in one certificate, a minute or so
+left = [inf]  # what remains of WORK while a certificate is checked
+NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+LABEL = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+PLAIN = re.compile(r"[-\w+*/()<>=. ]*", re.ASCII)
+RESERVED = re.compile(r"[jwxyz]|[uv]\d+")  # index, mode, eigenvalue, shifts, slacks, values
+TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
+RELATION = re.compile(r"([^<>=]+)(>=|<=|>|<)([^<>=]+)")
 
 
 class Refused(Exception):
@@ -38,8 +49,21 @@ class Refused(Exception):
 
 
 def need(condition: bool, reason: str) -> None:
+    """Refuse the certificate unless the condition holds."""
     if not condition:
         raise Refused(reason)
+
+
+def charge(work: int) -> None:
+    """Refuse a certificate that asks for too much work."""
+    left[0] -= work
+    need(left[0] >= 0, "too much work")
+
+
+def listed(value: Any) -> list[Any]:
+    """The value, if it is a list (a string would pass for a list of letters)."""
+    need(isinstance(value, list), f"not a list: {str(value)[:60]}")
+    return list(value)
 
 
 # ---------------------------------------------------------------- polynomials, integer coefficients
@@ -49,7 +73,9 @@ names: list[str] = []
 
 
 def variable(name: str) -> Poly:
+    """The polynomial that is one variable."""
     if name not in names:
+        need(len(names) < MANY, "too many variables")
         names.append(name)
     return {(1 << BITS * (1 + names.index(name))) + 1: 1}
 
@@ -65,10 +91,12 @@ def exponents(monomial: int) -> dict[int, int]:
 
 
 def degree(p: Poly) -> int:
+    """Total degree."""
     return max((m & ((1 << BITS) - 1) for m in p), default=0)
 
 
 def add(p: Poly, q: Poly, factor: int = 1) -> Poly:
+    """p + factor q."""
     out = dict(p)
     for m, c in q.items():
         out[m] = out.get(m, 0) + factor * c
@@ -76,15 +104,19 @@ def add(p: Poly, q: Poly, factor: int = 1) -> Poly:
 
 
 def mul(p: Poly, q: Poly) -> Poly:
-    need(len(p) * len(q) < 10**7 and degree(p) + degree(q) < LIMIT, "an expression is too large")
+    """p q; the bound on the degree keeps packed exponents apart."""
+    charge(len(p) * len(q) + 1)
+    need(len(p) * len(q) < 10**6 and degree(p) + degree(q) < LIMIT, "an expression is too large")
     out: Poly = {}
     for m, c in p.items():
         for n, e in q.items():
             out[m + n] = out.get(m + n, 0) + c * e
+    need(all(-HUGE < c < HUGE for c in out.values()), "a number is too large")
     return {m: c for m, c in out.items() if c}
 
 
 def power(p: Poly, n: int) -> Poly:
+    """p to the n."""
     return reduce(mul, [p] * n, {0: 1})
 
 
@@ -123,6 +155,7 @@ class Q:
         return Q(mul(*num), {f: e for f, e in den.items() if e})
 
     def inverse(self) -> Q:
+        """1 over it."""
         need(bool(self.num), "division by zero")
         content = reduce(gcd, self.num.values())
         factor = tuple(sorted((m, c // content) for m, c in self.num.items()))
@@ -132,21 +165,35 @@ class Q:
         return Q(self.bottom(), den)
 
     def bottom(self) -> Poly:
+        """The denominator, multiplied out."""
         return reduce(mul, [power(dict(f), e) for f, e in self.den.items()], {0: 1})
 
     def is_zero(self) -> bool:
+        """Whether it is 0 identically."""
         return not self.num
 
 
 ONE, ZERO = Q({0: 1}), Q({})
 
 
-def parse(text: Any, env: dict[str, Q]) -> Q:
-    """Read an arithmetic expression; only + - * / **, integers and the names in env."""
-    need(isinstance(text, str) and len(text) < 10**5, f"not an expression: {str(text)[:60]}")
+@lru_cache(maxsize=4096)
+def tree(text: str) -> ast.expr:
+    """The syntax tree of an expression; no comments, no other notations of numbers."""
+    need(bool(TOKENS.fullmatch(text)), f"not an expression: {text[:60]!r}")
+    try:
+        return ast.parse(text.strip(" "), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Refused(f"not an expression: {text[:60]}") from error
+
+
+def parse(text: Any, env: dict[str, Q], divide: Callable[[Q], None] | None = None) -> Q:
+    """Read an expression: + - * / **, integers and the names in env; divide sees every divisor."""
+    need(isinstance(text, str) and len(text) < 20000, f"not an expression: {str(text)[:60]!r}")
+    charge(len(text))
 
     def walk(node: ast.expr) -> Q:
         if isinstance(node, ast.Constant) and type(node.value) is int:
+            need(node.value < HUGE, "a number is too large")
             return Q({0: node.value} if node.value else {})
         if isinstance(node, ast.Name):
             need(node.id in env, f"unknown name {node.id}")
@@ -155,35 +202,44 @@ def parse(text: Any, env: dict[str, Q]) -> Q:
             return -walk(node.operand)
         if isinstance(node, ast.BinOp):
             if isinstance(node.op, ast.Pow):
-                n = node.right
-                need(isinstance(n, ast.Constant) and type(n.value) is int, "bad exponent")
-                exponent = int(n.value)  # type: ignore[attr-defined]
-                need(0 <= exponent <= 100, "bad exponent")
-                return reduce(Q.__mul__, [walk(node.left)] * exponent, ONE)
-            left, right = walk(node.left), walk(node.right)
+                n = node.right.value if isinstance(node.right, ast.Constant) else None
+                if type(n) is int and n <= 100:
+                    return reduce(Q.__mul__, [walk(node.left)] * n, ONE)
+                raise Refused(f"bad exponent in {text[:60]}")
+            a, b = walk(node.left), walk(node.right)
             if isinstance(node.op, ast.Add):
-                return left + right
+                return a + b
             if isinstance(node.op, ast.Sub):
-                return left - right
+                return a - b
             if isinstance(node.op, ast.Mult):
-                return left * right
+                return a * b
             if isinstance(node.op, ast.Div):
-                return left * right.inverse()
+                if divide:
+                    divide(b)
+                return a * b.inverse()
         raise Refused(f"not an expression: {text[:60]}")
 
     try:
-        return walk(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return walk(tree(text))
+    except RecursionError as error:
         raise Refused(f"not an expression: {text[:60]}") from error
 
 
 def index_of(name: str) -> int:
+    """The number of a variable."""
     variable(name)
     return names.index(name)
 
 
+def has(q: Q, name: str, denominator: bool = False) -> bool:
+    """Whether a variable stands in the numerator (or in the denominator)."""
+    v, polys = index_of(name), q.den if denominator else [q.num.items()]
+    return any(v in exponents(m) for p in polys for m, _ in p)
+
+
 def collect(q: Q, name: str) -> list[Q]:
-    """The coefficients of q in one variable, lowest first (the denominator must be free of it)."""
+    """The coefficients of q, a polynomial in one variable, lowest first."""
+    need(not has(q, name, denominator=True), f"{name} divides")
     v, parts = index_of(name), dict[int, Poly]()
     for m, c in q.num.items():
         e = exponents(m).get(v, 0)
@@ -192,12 +248,14 @@ def collect(q: Q, name: str) -> list[Q]:
     return [Q(parts.get(e, {}), q.den) for e in range(max(parts, default=0) + 1)]
 
 
-def power_sum(n: int, top: Q) -> Q:
-    """1^n + 2^n + ... + top^n as a polynomial in top (Pascal's recursion); 0^0 counts in."""
-    out = reduce(Q.__mul__, [top + ONE] * (n + 1), ONE)
-    for k in range(n):
-        out = out - Q({0: comb(n + 1, k)}) * power_sum(k, top)
-    return out * Q({0: n + 1}).inverse()
+def power_sums(n: int, top: Q) -> list[Q]:
+    """1^k + 2^k + ... + top^k for k = 0 .. n, as polynomials in top (Pascal); 0^0 counts in."""
+    sums, power = list[Q](), ONE
+    for k in range(n + 1):
+        power = power * (top + ONE)
+        rest = reduce(Q.__add__, (Q({0: comb(k + 1, i)}) * s for i, s in enumerate(sums)), ZERO)
+        sums.append((power - rest) * Q({0: k + 1}).inverse())
+    return sums
 
 
 def substitute(p: Poly, values: dict[int, tuple[Poly, Poly]]) -> tuple[Poly, Poly]:
@@ -205,65 +263,76 @@ def substitute(p: Poly, values: dict[int, tuple[Poly, Poly]]) -> tuple[Poly, Pol
     split = [(exponents(m), c) for m, c in p.items()]
     need(all(v in values for x, _ in split for v in x), "a chart leaves a parameter out")
     top = {v: max((x.get(v, 0) for x, _ in split), default=0) for v in values}
+    image = dict[int, list[Poly]]()  # a^e b^(n - e) for e = 0 .. n
+    for v, (a, b) in values.items():
+        powers = [list(accumulate([p] * top[v], mul, initial={0: 1})) for p in (a, b)]
+        image[v] = [mul(p, q) for p, q in zip(powers[0], reversed(powers[1]), strict=True)]
     num: Poly = {}
     for x, c in split:
-        factors = [(a, b, x.get(v, 0), top[v]) for v, (a, b) in values.items() if top[v]]
-        term = reduce(mul, [mul(power(a, e), power(b, n - e)) for a, b, e, n in factors], {0: c})
+        term = reduce(mul, [image[v][x.get(v, 0)] for v in values if top[v]], {0: c})
         num = add(num, term)
-    return num, reduce(mul, [power(b, top[v]) for v, (_, b) in values.items()], {0: 1})
+    return num, reduce(mul, [image[v][0] for v in values], {0: 1})
 
 
 # ---------------------------------------------------------------- domains and signs
 class Domain:
     """Parameters with facts such as ``K >= 2`` or ``epsilon < 1``, and charts that cover them."""
 
-    def __init__(self, data: Any, charts: Any, extra: tuple[str, ...] = ()):
+    def __init__(self, data: Any, charts: Any):
         self.data, self.charts, self.used = data, charts, list[Any]()
-        self.integers, self.reals = list(data["integers"]), list(data["reals"])
-        self.values = dict(data.get("values", {}))
-        self.env: dict[str, Q] = {}
-        for name in [*self.integers, *self.reals]:
-            need(isinstance(name, str) and name.isidentifier() and name != "j", "bad parameter")
-            if name not in self.values:
-                self.env[name] = Q(variable(name))
+        need(set(data) <= {"integers", "reals", "facts", "values"}, "unknown part of a domain")
+        self.integers, self.reals = listed(data["integers"]), listed(data["reals"])
+        known, self.values = [*self.integers, *self.reals], dict(data.get("values", {}))
+        for name in known:
+            fits = isinstance(name, str) and NAME.fullmatch(name) and not RESERVED.fullmatch(name)
+            need(bool(fits), f"bad name of a parameter: {name!r}")
+        need(len(set(known)) == len(known) and set(self.values) <= set(known), "bad parameters")
+        need(len(known) <= 20 and len(listed(data["facts"])) <= 100, "too many parameters or facts")
+        self.env = {name: Q(variable(name)) for name in known if name not in self.values}
         for name, value in self.values.items():
-            self.env[name] = parse(value, dict(self.env))
-        self.facts = {f: self.fact(f) for f in [*data["facts"], *extra]}
+            self.env[name] = parse(value, self.env)
+        self.facts = {f: self.fact(f) for f in data["facts"]}
         self.seen: dict[Any, bool] = {}
         self.checked: dict[int, Any] = {}
 
-    def fact(self, text: str) -> tuple[Q, bool]:
+    def fact(self, text: Any, divide: Callable[[Q], None] | None = None) -> tuple[Q, bool]:
         """``a >= b`` as (a - b, False); ``a > b`` as (a - b, True)."""
-        for sign, strict in ((">=", False), ("<=", False), (">", True), ("<", True)):
-            if sign in text:
-                a, b = (parse(side, self.env) for side in text.split(sign, 1))
-                return (a - b if sign[0] == ">" else b - a), strict
-        raise Refused(f"not a fact: {text}")
+        found = RELATION.fullmatch(text)
+        if found is None:
+            raise Refused(f"not a fact: {text[:60]!r}")
+        a, b = (parse(side, self.env, divide) for side in found.group(1, 3))
+        return (a - b if found[2][0] == ">" else b - a), len(found[2]) == 1
 
     def within(self, lo: Q, hi: Q) -> Domain:
         """The same domain with an index j from lo to hi; j is eliminated when they agree."""
+        if (hi - lo).is_zero():
+            child = self.joined("j", {})
+            child.env["j"] = lo
+            return child
+        j = Q(variable("j"))
+        return self.joined("j", {"j >= lo": j - lo, "j <= hi": hi - j})
+
+    def joined(self, name: str, facts: dict[str, Q]) -> Domain:
+        """The same domain with one more variable, and what is >= 0."""
         child = Domain(self.data, self.charts)
-        child.used, child.env["j"] = self.used, lo
-        if not (hi - lo).is_zero():
-            child.env["j"] = Q(variable("j"))
-            child.facts["j >= lo"] = (child.env["j"] - lo, False)
-            child.facts["j <= hi"] = (hi - child.env["j"], False)
+        child.used, child.env[name] = self.used, Q(variable(name))
+        child.facts |= {fact: (q, False) for fact, q in facts.items()}
         return child
 
     def chart(self, chart: Any) -> tuple[dict[int, tuple[Poly, Poly]], set[int]] | None:
         """The substitution of a chart whose slacks cover this domain; None if they do not."""
-        slack, strict, sub = {}, set(), {}
+        slack, strict, sub = {}, set[int](), {}
         for u, (top, bottom) in chart["slack"].items():
             if top not in self.facts or (bottom and bottom not in self.facts):
                 return None
-            need(u.startswith("u") and u not in self.env, "bad slack name")
+            need(bool(re.fullmatch(r"u\d+", u, re.ASCII)), "bad name of a slack")
             value, positive = self.facts[top]
             if bottom:
                 need(self.facts[bottom][1], "a slack divides by a fact that is not strict")
                 value = value * self.facts[bottom][0].inverse()
             slack[u] = value
             if positive:
-                strict.add(u)
+                strict.add(index_of(u))
         env = {u: Q(variable(u)) for u in slack}
         back = {names.index(u): (value.num, value.bottom()) for u, value in slack.items()}
         for name, value in self.env.items():
@@ -273,10 +342,10 @@ class Domain:
                 image = parse(chart["map"][name], env)
                 top, bottom = (substitute(p, back) for p in (image.num, image.bottom()))
                 returned = Q(mul(top[0], bottom[1])) * Q(mul(top[1], bottom[0])).inverse()
-                if not (returned - value).is_zero() or min(image.bottom().values()) < 0:
+                if not (returned - value).is_zero() or not positive_sum(image.bottom(), strict):
                     return None
                 sub[names.index(name)] = (image.num, image.bottom())
-        return sub, {names.index(u) for u in strict}
+        return sub, strict
 
     def sign(self, q: Q, strict: bool = False) -> bool:
         """Whether some chart shows q >= 0 (or > 0) on the whole domain, denominators nonzero."""
@@ -288,6 +357,7 @@ class Domain:
     def _sign(self, q: Q, strict: bool) -> bool:
         charts = self.charts(self) if callable(self.charts) else self.charts
         for number, data in enumerate(charts):
+            charge(1 + len(self.used))
             if number not in self.checked:
                 self.checked[number] = self.chart(data)
             if self.checked[number] is None:
@@ -295,12 +365,11 @@ class Domain:
 
             def side(p: Poly, certain: bool, chart: Any = self.checked[number]) -> int:
                 """+1 or -1 if p has that sign throughout, 0 if unknown; p = 0 counts as +1."""
-                image, good = substitute(p, chart[0])[0], chart[1]
+                image = substitute(p, chart[0])[0]
                 sign = 1 if all(c > 0 for c in image.values()) else -1
-                if not all(c * sign > 0 for c in image.values()):
-                    return 0
-                sure = any(all(v in good for v in exponents(m)) for m in image)
-                return sign if sure or not certain else 0
+                image = {m: sign * c for m, c in image.items()}
+                fits = all(c > 0 for c in image.values())
+                return sign if fits and (not certain or positive_sum(image, chart[1])) else 0
 
             total = side(q.num, strict)
             for f, e in q.den.items():
@@ -312,28 +381,35 @@ class Domain:
         return False
 
     def integral(self, q: Q) -> bool:
-        """Whether q takes integer values: a polynomial in the integers with integer coefficients."""
-        reals = [index_of(name) for name in self.reals]
-        return not q.den and not any(v in exponents(m) for m in q.num for v in reals)
+        """Whether q has integer values: a polynomial in the integers, with integer coefficients."""
+        return not q.den and not any(has(q, name) for name in self.reals)
 
-    def nonzero(self, q: Q) -> bool:
-        """No denominator of q vanishes on the domain."""
-        return all(self.sign(Q(dict(f)), True) or self.sign(-Q(dict(f)), True) for f in q.den)
+    def divides(self, q: Q) -> None:
+        """Refuse a divisor that may vanish on the domain."""
+        top = Q(q.num)
+        need(self.sign(top, True) or self.sign(-top, True), "a denominator may vanish")
 
     def expression(self, text: Any, **more: Q) -> Q:
-        q = parse(text, {**self.env, **more})
-        need(self.nonzero(q), f"a denominator may vanish: {str(text)[:80]}")
+        """Read an expression that is defined on the whole domain."""
+        return parse(text, {**self.env, **more}, self.divides)
+
+    def index(self, text: Any, **more: Q) -> Q:
+        """Read an expression with integer values."""
+        q = self.expression(text, **more)
+        need(self.integral(q), f"not an integer: {text}")
         return q
 
     def contains(self, other: dict[str, Any]) -> bool:
         """Whether every point of this domain lies in the other, by its facts."""
-        known = set(other["integers"]) <= set(self.integers)
-        known = known and set(other["reals"]) <= {*self.integers, *self.reals}
-        return (
-            known
-            and not other.get("values")
-            and all(self.sign(*self.fact(f)) for f in other["facts"])
-        )
+        known = all(set(other[k]) <= set(self.data[k]) for k in ("integers", "reals"))
+        facts = (self.fact(f, self.divides) for f in other["facts"])
+        return known and not other.get("values") and all(self.sign(*f) for f in facts)
+
+
+def positive_sum(p: Poly, strict: set[int]) -> bool:
+    """Whether p > 0 where the variables are >= 0 and those in strict > 0: by its coefficients."""
+    terms = any(all(v in strict for v in exponents(m)) for m in p)
+    return terms and all(c > 0 for c in p.values())
 
 
 # ---------------------------------------------------------------- chains given by generic rows
@@ -348,30 +424,35 @@ class Row:
         self.domain, self.indexed, self.empty = domain, data.get("index") is not None, False
         self.lo = self.hi = ZERO
         if self.indexed:
-            self.lo, self.hi = (domain.expression(s) for s in data["index"])
+            self.lo, self.hi = (domain.index(s) for s in listed(data["index"]))
             self.domain = domain.within(self.lo, self.hi)
         self.j = self.domain.env.get("j")
 
     def value(self, text: Any, j: Q | None = None) -> Q:
+        """An expression at an index, by default the row's own."""
         return self.domain.expression(text, **({"j": j} if j else {}))
 
     def total(self, q: Q) -> Q:
         """The sum of q over j from lo to hi, with q a polynomial in j."""
         if not self.indexed or self.j is self.lo:
             return q
-        need(not any(index_of("j") in exponents(m) for f in q.den for m, _ in f), "j divides")
-        out = ZERO
-        for n, part in enumerate(collect(q, "j")):
-            out = out + part * (power_sum(n, self.hi) - power_sum(n, self.lo - ONE))
-        return out
+        parts = collect(q, "j")
+        ends = (power_sums(len(parts), end) for end in (self.hi, self.lo - ONE))
+        return reduce(
+            Q.__add__, (part * (b - a) for part, b, a in zip(parts, *ends, strict=False)), ZERO
+        )
 
     def moves(self, domain: Domain | None = None, j: Q | None = None) -> list[Move]:
         """Target class, its index, probability, whether the move leaves the cluster."""
-        read = (domain or self.domain).expression
-        more = {"j": j} if j else {}
+        here, more = domain or self.domain, {"j": j} if j else {}
         return [
-            (to, None if at is None else read(at, **more), read(p, **more), bool(tag))
-            for to, at, p, *tag in self.data["to"]
+            (
+                to,
+                None if at is None else here.index(at, **more),
+                here.expression(p, **more),
+                bool(tag),
+            )
+            for to, at, p, *tag in listed(self.data["to"])
         ]
 
 
@@ -380,7 +461,9 @@ class Chain:
 
     def __init__(self, domain: Domain, data: Any, absorbing: Any = ()):
         self.domain, self.classes, self.rows = domain, data["classes"], list[Row]()
-        for number, row in enumerate(data["rows"]):
+        need(all(bool(LABEL.fullmatch(name)) for name in self.classes), "bad name of a class")
+        charge(len(self.classes) * len(data["rows"]))
+        for number, row in enumerate(listed(data["rows"])):
             need(row["from"] in self.classes, f"unknown class {row['from']}")
             self.rows.append(Row(domain, row, number))
         self.count = len(self.rows)
@@ -412,12 +495,19 @@ class Chain:
             need((total - ONE).is_zero(), f"the row of {row.name} does not sum to 1")
 
     def span(self, name: str) -> tuple[Q, Q] | None:
+        """First and last index of a class."""
         index = self.classes[name].get("index")
-        return (
-            (self.domain.expression(index[0]), self.domain.expression(index[1])) if index else None
-        )
+        if index is None:
+            return None
+        first, last = listed(index)
+        return self.domain.index(first), self.domain.index(last)
+
+    def single(self, name: str) -> bool:
+        """Whether a class is one state."""
+        return bool(self.classes[name]["size"] == "1" and self.span(name) is None)
 
     def inside(self, name: str, at: Q | None, domain: Domain) -> None:
+        """Require that the class has that index."""
         need(name in self.classes, f"unknown class {name}")
         span = self.span(name)
         need((span is None) == (at is None), f"a wrong index for {name}")
@@ -427,10 +517,10 @@ class Chain:
 
 
 # ---------------------------------------------------------------- the kinds of statement
-def residuals(chain: Chain, values: Any, target: Any) -> list[tuple[Row, Q, Q]]:
+def residuals(chain: Chain, values: Any, target: list[str]) -> list[tuple[Row, Q, Q]]:
     """Per row off the target: the row, f there, and (I - P) f, for f = 0 on the target."""
     need(all(parse(values[t], {}).is_zero() for t in target), "the function is not 0 on the target")
-    need(all(t in chain.classes for t in target), "unknown target")
+    need(bool(target) and all(t in chain.classes for t in target), "unknown target")
     out = []
     for row in chain.rows:
         if row.name not in target:
@@ -443,17 +533,18 @@ def residuals(chain: Chain, values: Any, target: Any) -> list[tuple[Row, Q, Q]]:
 
 
 def mean_hitting_time(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The mean time to hit a target, on rows or on the aggregated rows of a premise."""
     if premises:
         need(premises[0]["kind"] == "aggregated-matrix", "a premise of the wrong kind")
         need(premises[0]["aggregated"] == s["chain"], "the chain is not the aggregated one")
         need(premises[0]["domain"] == s["domain"], "the premise has another domain")
     domain = Domain(s["domain"], w["charts"])
-    chain, values = Chain(domain, s["chain"], s["target"]), w["values"]
+    chain, values = Chain(domain, s["chain"], listed(s["target"])), w["values"]
     for row, value, drift in residuals(chain, values, s["target"]):
         need(row.domain.sign(value), f"the time from {row.name} may be negative")
         need((drift - ONE).is_zero(), f"the equation of {row.name} is not met")
     name, at = s["start"]
-    index = None if at is None else domain.expression(at)
+    index = None if at is None else domain.index(at)
     chain.inside(name, index, domain)
     there = domain.expression(values[name], **({"j": index} if index else {}))
     need((there - domain.expression(s["value"])).is_zero(), "the value at the start is another")
@@ -461,32 +552,38 @@ def mean_hitting_time(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 
 def stationary(s: Any, w: Any, premises: list[Any]) -> Domain:
-    need(len(premises) == 1 and premises[0]["kind"] == "mean-hitting-time", "no hitting time given")
-    same_chain(s, premises[0])
+    """The stationary law, by detailed balance; unique if one state is reached from all."""
+    same_chain(s, premises, "mean-hitting-time")
     domain = Domain(s["domain"], w["charts"])
     chain, total = Chain(domain, s["chain"]), ZERO
+    target, *more = premises[0]["target"]
+    need(not more and chain.single(target), "the target is not one state")
     mass = masses(chain, s["law"])
     for row in chain.rows:
-        need(row.domain.sign(mass(row)), "a stationary mass may be negative")
+        size, each = (row.value(x) for x in (chain.classes[row.name]["size"], s["law"][row.number]))
+        need(row.domain.sign(size), f"the size of {row.name} may be negative")
+        need(row.domain.sign(each), "a stationary probability may be negative")
         total = total + row.total(mass(row))
         for to, at, _, _ in row.moves():
+            charge(chain.count)
             for other in (r for r in chain.rows if r.name == to):
                 if at and (
                     row.domain.sign(other.lo - at, True) or row.domain.sign(at - other.hi, True)
                 ):
                     continue  # the move never lands in this row's range
-                forth = mass(row) * flow(row.moves(), to, at)
-                back = mass(other, row.domain, at) * flow(
-                    other.moves(row.domain, at), row.name, row.j
-                )
+                back_moves = other.moves(row.domain, at)
+                forth = mass(row) * flow(row.moves(), to, at, row.domain)
+                back = mass(other, row.domain, at) * flow(back_moves, row.name, row.j, row.domain)
                 need((forth - back).is_zero(), f"no balance between {row.name} and {to}")
     need((total - ONE).is_zero(), "the stationary masses do not sum to 1")
     return domain
 
 
-def same_chain(s: Any, premise: Any) -> None:
-    same = premise["chain"] == s["chain"] and premise["domain"] == s["domain"]
-    need(same, "a premise speaks of another chain")
+def same_chain(s: Any, premises: list[Any], kind: str) -> None:
+    """Require one premise, of that kind and about the same chain."""
+    need(len(premises) == 1 and premises[0]["kind"] == kind, f"the premise is not one {kind}")
+    same = premises[0]["chain"] == s["chain"] and premises[0]["domain"] == s["domain"]
+    need(same, "the premise speaks of another chain")
 
 
 def masses(chain: Chain, law: Any) -> Any:
@@ -500,21 +597,34 @@ def masses(chain: Chain, law: Any) -> Any:
     return mass
 
 
-def flow(moves: list[Move], name: str, at: Q | None) -> Q:
-    hits = [
-        p for to, i, p, _ in moves if to == name and (i is at or (i and at and (i - at).is_zero()))
-    ]
-    return reduce(Q.__add__, hits, ZERO)
+def flow(moves: list[Move], name: str, at: Q | None, domain: Domain | None = None) -> Q:
+    """Total probability of the moves to a place; with a domain, no other index may fall on it."""
+    total = ZERO
+    charge(len(moves))
+    for to, i, p, _ in moves:
+        if to == name and (i is at or (i and at and (i - at).is_zero())):
+            total = total + p
+        elif to == name and domain and i and at:
+            apart = domain.sign(i - at, True) or domain.sign(at - i, True)
+            need(apart, f"two moves to {name} may coincide")
+    return total
 
 
 def aggregated_matrix(s: Any, w: Any, premises: list[Any]) -> Domain:
-    need(len(premises) == 1 and premises[0]["kind"] == "stationary", "no stationary law given")
-    same_chain(s, premises[0])
+    """The matrix of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l)."""
+    same_chain(s, premises, "stationary")
     domain, label = Domain(s["domain"], w["charts"]), s["clusters"]
-    chain = Chain(domain, s["chain"])
+    chain, meta = Chain(domain, s["chain"]), Chain(domain, s["aggregated"])
     mass = masses(chain, premises[0]["law"])
-    for row in Chain(domain, s["aggregated"]).rows:
+    need(set(label) == set(chain.classes) and set(label.values()) == set(meta.classes), "clusters")
+    for name in chain.classes:  # a cluster has the indices of its classes
+        ends = [meta.span(label[name]) or (), chain.span(name) or ()]
+        same_ends = len(ends[0]) == len(ends[1])
+        same_ends = same_ends and all((a - b).is_zero() for a, b in zip(*ends, strict=True))
+        need(same_ends, f"{name} and its cluster have other indices")
+    for row in meta.rows:
         whole, leaving = ZERO, list[Move]()
+        charge(len(chain.classes) * chain.count)
         for name in (n for n in chain.classes if label[n] == row.name):
             own = [
                 r
@@ -533,6 +643,7 @@ def aggregated_matrix(s: Any, w: Any, premises: list[Any]) -> Domain:
                 else:
                     stays = at is row.j or (at and row.j and (at - row.j).is_zero())
                     need(label[to] == row.name and bool(stays), "a dense move leaves its cluster")
+        need(row.domain.sign(whole, True), f"the cluster {row.name} may have no mass")
         for to, at, _, _ in [*row.moves(), *leaving]:
             if flow([(row.name, row.j, ONE, True)], to, at).is_zero():  # not the cluster itself
                 same = whole * flow(row.moves(), to, at) - flow(leaving, to, at)
@@ -548,19 +659,16 @@ def comparison(s: Any, w: Any, premises: list[Any]) -> Domain:
         need(domain.contains(premise["domain"]), "the domain is larger than a premise's")
         if any(f"v{number}" in claim for claim in s["claims"]):
             domain.env[f"v{number}"] = domain.expression(conclusion(premise)["value"])
-    for claim in s["claims"]:
-        q, strict = domain.fact(claim)
-        need(domain.nonzero(q) and domain.sign(q, strict), f"{claim} is not shown")
+    for claim in listed(s["claims"]):
+        need(domain.sign(*domain.fact(claim, domain.divides)), f"{claim} is not shown")
     return domain
 
 
 def gap_lower(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The gap from below: a positive function that shrinks at a rate off one state."""
     domain = Domain(s["domain"], w["charts"])
     chain, gap, pivot = Chain(domain, s["chain"]), domain.expression(s["value"]), s["pivot"]
-    need(
-        chain.classes[pivot]["size"] == "1" and chain.span(pivot) is None,
-        "the pivot is not one state",
-    )
+    need(chain.single(pivot), "the pivot is not one state")
     for row, value, drift in residuals(chain, w["values"], [pivot]):
         need(row.domain.sign(value, True), f"the function may vanish on {row.name}")
         need(row.domain.sign(drift - gap * value), f"the inequality of {row.name} is not met")
@@ -569,7 +677,8 @@ def gap_lower(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 def instance(s: Any, w: Any, premises: list[Any]) -> Domain:
     """A conclusion that does not mention some integers holds once such integers exist."""
-    need(len(premises) == 1 and s["of"] == premises[0], "not one premise")
+    need([s["of"]] == premises, "not one premise")
+    need(conclusion(s)["kind"] in ("gap-lower", "gap-upper"), "not about the gap")
     wide, domain = Domain(premises[0]["domain"], w["charts"]), Domain(s["domain"], w["charts"])
     need(domain.reals == wide.reals and not wide.values and not domain.values, "other parameters")
     name, *more = [n for n in wide.integers if n not in domain.integers]
@@ -584,8 +693,9 @@ def instance(s: Any, w: Any, premises: list[Any]) -> Domain:
         if len(slope) == 1:
             need(text in domain.facts, f"{text} is left out")
             continue
-        need(len(slope) == 2 and not strict, f"cannot choose {name}")
         rises = domain.sign(slope[1], True)
+        linear = len(slope) == 2 and (rises or domain.sign(-slope[1], True))
+        need(linear and not strict, f"cannot choose {name}")
         (low if rises else high).append(-slope[0] * slope[1].inverse())
     for a in low:  # the least integer from a on is at most a + (n - 1)/n if n a is an integer
         parts = domain.integral(Q(a.num)) and degree(a.bottom()) == 0
@@ -598,8 +708,8 @@ def instance(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 
 def gap_upper(s: Any, w: Any, premises: list[Any]) -> Domain:
-    need(len(premises) == 1 and premises[0]["kind"] == "stationary", "no stationary law given")
-    same_chain(s, premises[0])
+    """The gap from above: one test function."""
+    same_chain(s, premises, "stationary")
     domain = Domain(s["domain"], w["charts"])
     chain, values = Chain(domain, s["chain"]), w["values"]
     mass, gap = masses(chain, premises[0]["law"]), domain.expression(s["value"])
@@ -621,19 +731,23 @@ def gap_upper(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 def cyclic_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
     """Bounds for a chain on Z_K x types whose moves depend on the shift of the cluster only."""
-    data = {**s["domain"], "reals": [*s["domain"]["reals"], "w"]}
-    top = "c" if "c" in data["reals"] else "1"  # c stands for cos(2 pi/K)
-    need("K" in data["integers"] and not data.get("values"), "no number of clusters")
+    sides = {"lower": (), "upper": ("lower", "ratio"), "root": ("b", "c")}
+    known = {*FIELDS["cyclic-gap"][0].split(), "kind", "domain", *sides[s["side"]]}
+    need(set(s) <= known, "the statement says more")
     domain = Domain(s["domain"], w["charts"])
+    need("K" in domain.integers and not domain.values, "no number of clusters")
     need(domain.sign(domain.expression("K - 2")), "K may be less than 2")
-    mentioned = [f for f in data["facts"] if re.search(r"\bc\b", f)]
-    need(
-        top == "1" or sorted(mentioned) == ["c < 1", "c >= -1"],
-        "c is cos(2 pi/K), no more, no less",
-    )
-    modes = Domain({**data, "facts": [*data["facts"], "w >= -1", f"w <= {top}"]}, w["charts"])
-    modes.used = domain.used
+    cosine = Q(variable("c")) if "c" in domain.reals else None  # c stands for cos(2 pi/K)
+    mentioned = sorted(f for f in domain.facts if re.search(r"\bc\b", f))
+    need(not cosine or mentioned == ["c < 1", "c >= -1"], "c is cos(2 pi/K), no more, no less")
+    mode = Q(variable("w"))  # w stands for cos(2 pi j/K), j = 1 .. K - 1
+    modes = domain.joined("w", {"w >= -1": mode + ONE, "w <= c": (cosine or ONE) - mode})
+    modes.reals = [*domain.reals, "w"]
     types, law = s["types"], w["law"]
+    need(0 < len(types) <= 8, "no types, or too many")
+    for name, size in types.items():
+        need(bool(LABEL.fullmatch(name)), "bad name of a type")
+        need(domain.sign(domain.index(size), True), f"there may be no state of type {name}")
     blocks = {}
     for zero in (True, False):
         here = domain if zero else modes
@@ -692,8 +806,7 @@ def cyclic_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
                 for coefficient in collect(at(block, ONE - gap + x), "x"):
                     need(here.sign(coefficient), "an eigenvalue may be nearer to 1")
         else:
-            need(s["side"] == "upper", "unknown side")
-            block = [substitute_q(q, "w", domain.env.get("c")) for q in blocks[False]]
+            block = [substitute_q(q, "w", cosine) for q in blocks[False]]
             p, slope, curve = (
                 at(block, ONE),
                 at(derivative(block), ONE),
@@ -709,20 +822,41 @@ def cyclic_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
                     domain.sign(domain.expression(s["lower"]) * slope - p), "the lower one is less"
                 )
                 need(s["ratio"] == str(len(types)), "the ratio is the number of types")
+            else:
+                need("ratio" not in s, "a ratio to nothing")
     return domain
 
 
 def derivative(coefficients: list[Q]) -> list[Q]:
+    """The derivative of a polynomial, by its coefficients."""
     return [Q({0: n}) * c for n, c in enumerate(coefficients)][1:]
+
+
+def inner(s: Any) -> list[Any]:
+    """The statements that a statement is made of."""
+    found = {"cases": "parts", "instance": "of"}.get(s["kind"])
+    return [] if not found else s[found] if found == "parts" else [s[found]]
 
 
 def chains(s: Any) -> list[Any]:
     """The chains that the parts of a statement speak of."""
-    inner = s["parts"] if s["kind"] == "cases" else [s["of"]] if s["kind"] == "instance" else []
-    found = (
-        [c for part in inner for c in chains(part)] if inner else [s.get("chain", s.get("moves"))]
-    )
+    found = [c for part in inner(s) for c in chains(part)] or [s.get("chain", s.get("moves"))]
+    charge(len(found) ** 2)
     return [c for n, c in enumerate(found) if c not in found[:n]]
+
+
+def which(s: Any) -> Any:
+    """Which chain a statement speaks of, and in which case, where there are several."""
+    found = [which(part) for part in inner(s)] or [s.get("chain", s.get("moves"))]
+    if all(f == found[0] for f in found):
+        return found[0]
+    return {"fact": s.get("fact"), "by": s.get("by"), "parts": found}
+
+
+def dropped(s: Any) -> set[str]:
+    """The integers that instances have chosen."""
+    free = {n for part in inner(s) for n in (*part["domain"]["integers"], *dropped(part))}
+    return free - set(s["domain"]["integers"])
 
 
 def spectral_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
@@ -731,18 +865,26 @@ def spectral_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
     low, high, *exact = (conclusion(premise) for premise in premises)
     for premise in premises:
         need(domain.contains(premise["domain"]), "the domain is larger than a premise's")
-        need(chains(premise) == chains(premises[0]), "the premises speak of other chains")
-    need(low["kind"] == "gap-lower" or low.get("side") == "lower", "no lower bound")
-    need(high["kind"] == "gap-upper" or high.get("side") == "upper", "no upper bound")
+        need(which(premise) == which(premises[0]), "the premises speak of other chains")
+        need(not dropped(premise) & set(domain.env), "a parameter of a premise has been chosen")
+    need(low["kind"] == "gap-lower" or cyclic(low, "lower"), "no lower bound")
+    need(high["kind"] == "gap-upper" or cyclic(high, "upper"), "no upper bound")
     need(s["chains"] == chains(premises[0]), "another chain")
     need(s["lower"] == low["value"] and s["upper"] == high["value"], "other bounds")
     if high.get("lower") != s["lower"] or high["ratio"] != s["ratio"]:
-        apart = domain.expression(s["ratio"]) * domain.expression(s["lower"])
-        need(domain.sign(apart - domain.expression(s["upper"])), "the bounds are further apart")
+        lower, upper = domain.expression(s["lower"]), domain.expression(s["upper"])
+        need(domain.sign(lower, True), "the lower bound may not be positive")
+        apart = domain.expression(s["ratio"]) * lower - upper
+        need(domain.sign(apart), "the bounds are further apart")
     if "value" in s:
-        roots = [x["value"] for x in exact if x.get("side") == "root"]
+        roots = [x["value"] for x in exact if cyclic(x, "root")]
         need(s["value"] in roots or s["value"] == s["lower"] == s["upper"], "no exact value")
     return domain
+
+
+def cyclic(s: Any, side: str) -> bool:
+    """Whether a statement gives that side of the gap by Fourier."""
+    return bool(s["kind"] == "cyclic-gap" and s["side"] == side)
 
 
 def characteristic(matrix: dict[Any, Q], order: list[Any]) -> list[Q]:
@@ -766,9 +908,9 @@ def fold(q: Q) -> Q:
         n, low = e.get(z, 0) - e.get(y, 0), (e.get(z, 0), e.get(y, 0))
         rest = m - low[0] * next(iter(variable("z"))) - low[1] * next(iter(variable("y")))
         shifts[n] = add(shifts.get(n, {}), {rest: c})
-    out, w = {0: 0}, variable("w")
+    out, w = Poly(), variable("w")
     previous, current = {0: 2}, {m: 2 * c for m, c in w.items()}
-    for n in range(max(shifts, default=0) + 1):
+    for n in range(max(map(abs, shifts), default=0) + 1):
         need(shifts.get(n, {}) == shifts.get(-n, {}), "the modes are not symmetric")
         both = {0: 1} if n == 0 else current
         out = add(out, mul(shifts.get(n, {}), both))
@@ -781,6 +923,7 @@ def fold(q: Q) -> Q:
 
 
 def substitute_q(q: Q, name: str, value: Q | None) -> Q:
+    """q at a value of one variable."""
     if value is None:
         return q
     return reduce(lambda total, part: total * value + part, reversed(collect(q, name)), ZERO)
@@ -797,28 +940,34 @@ def cases(s: Any, w: Any, premises: list[Any]) -> Domain:
     others = [f for f in s["domain"]["facts"] if f != split]
     old = s["domain"].get("values", {})
     if split:
+        need("by" not in s, "two ways to split")
         whole = domain.facts[split][0]
         need(domain.integral(whole), "the fact is not about integers")
     else:
-        need(last == 1, "two parts are needed")
+        need(
+            last == 1 and degree(parse(s["by"], domain.env).bottom()) == 0, "no split in two parts"
+        )
     for n, part in enumerate(premises):
         data = part["domain"]
         same = all(data[k] == s["domain"][k] for k in ("integers", "reals"))
         need(same and all(f in data["facts"] for f in others), "a part has another domain")
-        more, inner = [f for f in data["facts"] if f not in others], Domain(data, w["charts"])
+        more, here = [f for f in data["facts"] if f not in others], Domain(data, w["charts"])
         if split and n < last:
-            need(not more and len(data["values"]) == len(old) + 1, "a part fixes more or less")
             need(all(data["values"].get(k) == v for k, v in old.items()), "a part has other values")
-            need((inner.fact(split)[0] - Q({0: n})).is_zero(), "a part fixes another value")
+            name, *further = set(data["values"]) - set(old)
+            slope = collect(whole, name)  # a = n for one value only
+            need(not more and not further and len(slope) == 2, "a part fixes more or less")
+            need(degree(slope[1].num) == 0, f"{split} may hold for several {name}")
+            need((here.fact(split)[0] - Q({0: n})).is_zero(), "a part fixes another value")
         else:
             need(
                 len(more) == 1 and data.get("values", {}) == old, "a part has more facts or values"
             )
-            bound, strict = inner.fact(more[0])
+            bound, strict = here.fact(more[0])
             if split:
                 gap = bound - whole + Q({0: n})
             else:
-                gap = bound - parse(s["by"], inner.env) * Q({0: (-1) ** n})
+                gap = bound - parse(s["by"], here.env) * Q({0: (-1) ** n})
             need(gap.is_zero() and not strict, "the parts leave a gap")
         need(told(part) == told(premises[0]), "the parts conclude different things")
     return domain
@@ -826,8 +975,9 @@ def cases(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 # ---------------------------------------------------------------- statements in words
 def conclusion(s: Any) -> Any:
-    inner = {"cases": lambda: s["parts"][0], "instance": lambda: s["of"]}.get(s["kind"])
-    return conclusion(inner()) if inner else s
+    """What a statement by cases, or of an instance, comes down to."""
+    parts = inner(s)
+    return conclusion(parts[0]) if parts else s
 
 
 def told(s: Any) -> Any:
@@ -837,10 +987,12 @@ def told(s: Any) -> Any:
 
 
 def place(name: str, at: str | None) -> str:
+    """``bulk`` or ``bulk[j + 1]``."""
     return name if at is None else f"{name}[{at}]"
 
 
 def listing(chain: Any, law: Any = None) -> str:
+    """Rows in words."""
     lines = []
     for number, row in enumerate(chain["rows"]):
         span = row.get("index")
@@ -853,21 +1005,25 @@ def listing(chain: Any, law: Any = None) -> str:
 
 
 def rows_text(chain: Any) -> str:
+    """Rows, or moves on Z_K x types, in words."""
     if isinstance(chain, dict):
         return listing(chain)
     return "\n".join(f"    {a} -> {b}, cluster {shift}, with {p}" for a, b, shift, p in chain)
 
 
 def sentence(s: Any) -> str:
+    """A statement in words, without its domain."""
     kind = s["kind"]
     if kind == "cases":
         return "".join(f"\n- {text(part)}" for part in s["parts"])
     if kind == "instance":
-        return f"what follows holds for one further parameter, hence always.\n- {text(s['of'])}"
+        return f"there is an integer to which the following applies.\n- {text(s['of'])}"
     if kind == "mean-hitting-time":
-        said = f"the mean time to hit {', '.join(s['target'])} from {place(*s['start'])} is {s['value']}"
+        target, start = ", ".join(s["target"]), place(*s["start"])
+        said = f"the mean time to hit {target} from {start} is {s['value']}"
     elif kind == "stationary":
-        return "the chain is reversible with one stationary law:\n" + listing(s["chain"], s["law"])
+        law = listing(s["chain"], s["law"])
+        return f"the chain of these classes is reversible with one stationary law:\n{law}"
     elif kind == "aggregated-matrix":
         return (
             "the clusters of the chain\n" + listing(s["chain"]) + f"\n  ({s['clusters']})\n"
@@ -878,10 +1034,13 @@ def sentence(s: Any) -> str:
         return " and ".join(s["claims"]) + " for" + "".join(values)
     elif kind == "spectral-gap":
         exact = f" and equals {s['value']}" if "value" in s else ""
-        where = ", with c = cos(2*pi/K)" if "c" in s["domain"]["reals"] else ""
+        where = " with c = cos(2*pi/K)" if "c" in s["domain"]["reals"] else ""
+        which = "every reversible chain that lumps to these rows, at any value of what is not named"
+        if isinstance(s["chains"][0], list):
+            which = "the chain on Z_K x types, uniform in each type, with moves"
         return (
-            f"the spectral gap lies between {s['lower']} and {s['upper']}, which differ by a factor of at "
-            f"most {s['ratio']},{exact}{where}, for the chain\n"
+            f"the spectral gap lies between {s['lower']} and {s['upper']}, which differ by at most "
+            f"a factor {s['ratio']}{exact}{where}, for {which}\n"
             + "\n".join(map(rows_text, s["chains"]))
         )
     elif kind == "cyclic-gap":
@@ -893,16 +1052,17 @@ def sentence(s: Any) -> str:
         )
     else:
         relation = {"gap-lower": ">=", "gap-upper": "<="}[kind]
-        said = f"every reversible chain that lumps to these rows has spectral gap {relation} {s['value']}"
+        said = "every reversible chain that lumps to these rows has spectral gap "
+        said += f"{relation} {s['value']}"
     return said + ", on the rows\n" + listing(s["chain"])
 
 
 def text(s: Any) -> str:
+    """A statement in words."""
     domain = s["domain"]
     given = [f"{k} = {v}" for k, v in domain.get("values", {}).items()] + domain["facts"]
-    whole = f"integers {', '.join(domain['integers'])}" if domain["integers"] else ""
-    names = " and ".join(x for x in (whole, f"reals {', '.join(domain['reals'])}") if x[-1] != " ")
-    return f"For all {names} with {', '.join(given)}: {sentence(s)}"
+    sorts = [f"{k} {', '.join(domain[k])}" for k in ("integers", "reals") if domain[k]]
+    return f"For all {' and '.join(sorts)} with {', '.join(given)}: {sentence(s)}"
 
 
 KINDS = {
@@ -919,39 +1079,103 @@ KINDS = {
 }
 
 
-def check(certificate: Any) -> Any:
-    """Return the statement that the certificate proves; raise Refused if it does not prove it."""
-    try:
-        need(certificate["format"] == FORMAT, "not a certificate of this format")
-        premises = [check(premise) for premise in certificate.get("premises", [])]
-        statement, witness = certificate["statement"], certificate["witness"]
-        need(statement["kind"] in KINDS, f"unknown kind {statement['kind']}")
-        if "vacuous" in witness:  # the facts contradict each other: nothing to show
-            domain = Domain(statement["domain"], witness["charts"])
-            fact = domain.facts[witness["vacuous"]][0]
-            need(domain.sign(-fact, True), "the domain is not empty")
-        else:
-            KINDS[statement["kind"]](statement, witness, premises)
-        text(statement)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise Refused(f"malformed certificate: {type(error).__name__} {error}") from error
+FIELDS = {  # beside kind and domain: what a statement must say, and what it may
+    "mean-hitting-time": ("chain target start value", ""),
+    "stationary": ("chain law", ""),
+    "aggregated-matrix": ("chain clusters aggregated", ""),
+    "comparison": ("claims where", ""),
+    "gap-lower": ("chain pivot value", ""),
+    "gap-upper": ("chain value", ""),
+    "cyclic-gap": ("types moves side value", "lower ratio b c"),
+    "instance": ("of", ""),
+    "spectral-gap": ("lower upper chains ratio", "value"),
+    "cases": ("parts", "fact by"),
+}
+
+
+def plain(value: Any) -> None:
+    """Refuse text that could be taken for more than one phrase when it is printed."""
+    if isinstance(value, dict):
+        plain([*value, *value.values()])
+    elif isinstance(value, list):
+        for part in value:
+            plain(part)
+    else:
+        need(value is None or bool(PLAIN.fullmatch(value)), f"not plain text: {value!r}")
+
+
+def verified(certificate: Any) -> Any:
+    """The statement of a certificate, once it and its premises hold."""
+    need(certificate["format"] == FORMAT, "not a certificate of this format")
+    premises = [verified(premise) for premise in listed(certificate.get("premises", []))]
+    statement, witness = certificate["statement"], certificate["witness"]
+    kind = statement["kind"]
+    need(kind in KINDS, f"unknown kind {kind!r}")
+    must, may = ({"kind", "domain", *fields.split()} for fields in FIELDS[kind])
+    need(must <= set(statement) <= must | may, f"not the parts of a statement of kind {kind}")
+    plain(statement)
+    if "vacuous" in witness:  # the facts contradict each other: nothing to show
+        domain = Domain(statement["domain"], witness["charts"])
+        fact = domain.facts[witness["vacuous"]][0]
+        need(not inner(statement) and domain.sign(-fact, True), "the domain is not empty")
+    else:
+        KINDS[kind](statement, witness, premises)
+    text(statement)
     return statement
 
 
+def check(certificate: Any) -> Any:
+    """Return the statement that the certificate proves; raise Refused if it does not prove it."""
+    left[0] = WORK
+    try:
+        return verified(certificate)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Refused(f"malformed certificate: {type(error).__name__} {error}") from error
+    finally:
+        left[0] = inf
+
+
+def read(path: str) -> Any:
+    """The certificate in a file: JSON without numbers and without a key that stands twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
+
+    def number(text: str) -> None:
+        raise ValueError(f"the number {text[:20]} is not in quotes")
+
+    with open(path, encoding="utf-8") as file:
+        content = file.read(SIZE + 1)
+    if len(content) > SIZE:
+        raise ValueError("the file is too large")
+    certificate = json.loads(
+        content, object_pairs_hook=once, parse_int=number, parse_float=number, parse_constant=number
+    )
+    if not isinstance(certificate, dict) or certificate.get("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT}")
+    return certificate
+
+
 def main(arguments: list[str]) -> int:
+    """Check one file; 0 if it holds, 1 if it is refused, 2 if it cannot be read."""
+
+    def line(error: Exception) -> str:
+        return " ".join(str(error).split()).encode("ascii", "backslashreplace").decode()[:300]
+
     if len(arguments) != 1:
         print("usage: python checker.py CERTIFICATE.json", file=sys.stderr)
         return 2
     try:
-        with open(arguments[0], encoding="utf-8") as file:
-            certificate = json.load(file)
+        certificate = read(arguments[0])
     except (OSError, ValueError, RecursionError) as error:
-        print(f"{arguments[0]}: not a readable certificate: {error}", file=sys.stderr)
+        print(f"{ascii(arguments[0])[1:-1]}: not a certificate: {line(error)}", file=sys.stderr)
         return 2
     try:
         print("VERIFIED: " + text(check(certificate)))
     except Refused as error:
-        print(f"REFUSED: {error}")
+        print(f"REFUSED: {line(error)}")
         return 1
     return 0
 

@@ -81,6 +81,7 @@ def _leaf_certificates(certificate: Certificate) -> list[Certificate]:
 
 
 def start_value(chain: OrbitChain, values: Mapping[str, sympy.Expr], start: Start) -> sympy.Expr:
+    """The value of a function on the orbits at the start."""
     name, at = start
     value = values[name] if at is None else values[name].subs(j, expression(at))
     return tidy(value, chain.domain)

@@ -23,10 +23,10 @@ def enclose(value: sympy.Expr, point: Point) -> tuple[Fraction, Fraction]:
     DomainError
         A parameter is missing, or the expression has no value there.
     """
-    if not value.has(sympy.Pow) or all(p.exp.is_Integer for p in value.atoms(sympy.Pow)):
-        if not value.has(sympy.cos):
-            exact = evaluate(value, point)
-            return exact, exact
+    rational = all(p.exp.is_Integer for p in value.atoms(sympy.Pow)) and not value.has(sympy.cos)
+    if rational:
+        exact = evaluate(value, point)
+        return exact, exact
     precision = 128
     before = ctx.prec
     try:
