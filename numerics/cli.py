@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import shlex
 import sys
+import textwrap
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
-import click
 import numpy as np
 import typer
 from rich.console import Console
@@ -25,9 +27,9 @@ from numerics import bookbuild, elimination, exact, simulate
 from numerics.chain import Chain, ChainError, parse_number, read_chain
 from numerics.verify import METHODS, Judgement, Verdict, concrete, judge
 from theory import checker, render
-from theory.claims import Claim, Derivation, NoClaim
+from theory.claims import Claim, Derivation, NoClaim, named
 from theory.domain import DomainError, describe
-from theory.family import Family, FamilyError, built_in, load
+from theory.family import Family, FamilyError, Problem, built_in, load, place_in_family
 from theory.skeleton import skeleton
 
 app = typer.Typer(
@@ -59,6 +61,8 @@ class InputError(ValueError):
     """Bad input that no other module has named; the message is one line."""
 
 
+WIDTH = 96  # columns of running text
+INTERRUPTED = 130  # the shell's code for Ctrl-C
 KNOWN_ERRORS = (
     InputError,
     DomainError,
@@ -66,7 +70,6 @@ KNOWN_ERRORS = (
     NoClaim,
     ChainError,
     bookbuild.BookError,
-    OSError,
 )
 
 At = Annotated[
@@ -83,24 +86,38 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random num
 def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.exceptions.Abort:
-        _fail("interrupted")
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(f"{error.format_message()} Try 'metastable --help'.")
-    except KNOWN_ERRORS as error:
-        _fail(str(error))
-    except Exception as error:  # a family file may raise anything
-        _fail(f"{type(error).__name__}: {error}")
+        # Typer returns the code of typer.Exit, and None from a command that ends by itself.
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except SystemExit as error:
+        if place_in_family(error) is None:
+            raise
+        _fail(_complaint(error))
+    except Exception as error:
+        _fail(_complaint(error))
+    if code == INTERRUPTED:
+        print("metastable: interrupted", file=sys.stderr)
+    sys.exit(code)
 
 
-def _fail(message: str) -> None:
-    print("metastable:", " ".join(message.split()), file=sys.stderr)
+def _complaint(error: BaseException) -> str:
+    """What is wrong with the input, where, and the remedy."""
+    if isinstance(error, KNOWN_ERRORS):
+        return str(error)
+    kind = f"{type(error).__name__}: {error}"
+    place = place_in_family(error)
+    if place is not None:  # a family file may raise anything
+        return f"{place}: {kind}: mend the family"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or kind).lower()}: check the path"
+    usage = getattr(error, "format_message", None)  # Typer's own errors, wherever it keeps them
+    return kind if usage is None else f"{usage()} Try 'metastable --help'."
+
+
+def _fail(message: str) -> NoReturn:
+    printable = "".join(char if char.isprintable() else " " for char in message)
+    print("metastable:", " ".join(printable.split()), file=sys.stderr)
     sys.exit(2)
 
 
@@ -111,20 +128,43 @@ def families(as_json: AsJson = False) -> None:
     if as_json:
         _print_json({"families": [_describe(f) for f in built_in().values()]})
         return
-    table = Table(title="Families", title_justify="left")
-    for column in ("id", "parameters", "domain", "gates", "from -> to", "quantities"):
-        table.add_column(column, overflow="fold")
-    for family in built_in().values():
-        told = _describe(family)
-        table.add_row(
-            family.id,
-            "\n".join(f"{p['name']}: {p['meaning']}" for p in told["parameters"]),
-            "\n".join(told["domain"]),
-            family.gates,
-            f"{told['start']} -> {told['target']}",
-            "\n".join(told["quantities"]),
-        )
-    out.print(table)
+    print("\n\n".join(_block(family) for family in built_in().values()))
+
+
+def _block(family: Family) -> str:
+    """A family as a block of text."""
+    told = _describe(family)
+    names = [p["name"] for p in told["parameters"]]
+    meanings = [p["meaning"] for p in told["parameters"]]
+    meanings = [
+        m if p["default"] is None else f"{m} (default {p['default']})"
+        for m, p in zip(meanings, told["parameters"], strict=True)
+    ]
+    problems = [f"{named('hitting-time', p.name)}: {_ends_text(p)}" for p in family.problems()]
+    lines = [f"{family.id}: {family.title}"]
+    for title, parts in (
+        ("parameters", [f"{n}: {m}" for n, m in zip(names, meanings, strict=True)]),
+        ("domain", [", ".join(told["domain"])]),
+        ("gates", [family.gates]),
+        ("from -> to", problems),
+        ("quantities", [", ".join(told["quantities"])]),
+    ):
+        for n, part in enumerate(parts):
+            label = f"  {title if n == 0 else '':<12}"
+            lines += textwrap.wrap(
+                part,
+                WIDTH,
+                initial_indent=label,
+                subsequent_indent=" " * len(label),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines)
+
+
+def _ends_text(problem: Problem) -> str:
+    name, at = problem.start
+    return f"{checker.place(name, at)} -> {problem.target}"
 
 
 def _describe(family: Family) -> dict[str, Any]:
@@ -158,6 +198,7 @@ def new(file: Annotated[Path, typer.Argument(help="The Python file to write.")])
         raise InputError(f"{file}: a family file ends in .py")
     if file.exists():
         raise InputError(f"{file} exists: choose another name, nothing was written")
+    _require_writable(file)
     identifier = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "family"
     if identifier in built_in():
         raise InputError(f"{identifier} is a built-in family: choose another file name")
@@ -180,6 +221,7 @@ def derive(
     ] = None,
 ) -> None:
     """Derive a formula or bounds, with a proof that the lone checker accepts."""
+    _require_writable(certificate)
     chosen = load(family)
     point = None if at is None else _point(chosen, at)
     claim = Derivation(chosen).claim(quantity)
@@ -257,11 +299,11 @@ def verify(
     """Re-derive and re-check claims: proof, rows, exact arithmetic, floating point, simulation."""
     if method is not None and method not in METHODS:
         raise InputError(f"unknown method {method!r}: give one of {', '.join(METHODS)}")
+    _require_writable(json_file)
     todo = _claims(targets or list(built_in()))
     judged: list[Judgement | NoClaim] = []
-    names = [f"{derivation.family.id}/{quantity}" for derivation, quantity in todo]
     with _progress(len(todo)) as advance:
-        for derivation, quantity in todo:
+        for _, derivation, quantity in todo:
             try:
                 claim = derivation.claim(quantity)
                 methods = METHODS if method is None else (method,)
@@ -269,29 +311,27 @@ def verify(
             except NoClaim as error:
                 judged.append(error)
             advance(f"{derivation.family.id}/{quantity}")
-    rows = [_row(*pair) for pair in zip(names, judged, strict=True)]
+    rows = [
+        _row(f"{d.family.id}/{q}", found) for (_, d, q), found in zip(todo, judged, strict=True)
+    ]
     if json_file is not None:
         json_file.write_text(_json({"claims": rows})["claims"], encoding="utf-8")
-    table = Table(title="Claims", title_justify="left")
-    for column in ("claim", "verdict", "methods", "margin", "certificate"):
-        table.add_column(column, overflow="fold")
+    width = max(len(told["claim"]) for told in rows)
     for told in rows:
-        margin = "" if told["margin"] is None else f"{told['margin']:.1e}"
-        table.add_row(
-            told["claim"], told["verdict"], told["method"], margin, told["certificate"]["kind"]
-        )
-    out.print(table)
-    bad = [told for told in rows if told["verdict"] != Verdict.PROVED]
-    for told in bad:
+        margin = "" if told["margin"] is None else f"margin {told['margin']:.1e}"
+        print(f"{told['verdict']:<10}  {told['claim']:<{width}}  {margin:<15}  {told['method']}")
+    bad = [pair for pair in zip(rows, todo, strict=True) if pair[0]["verdict"] != Verdict.PROVED]
+    for told, (name, _, quantity) in bad:
         print(f"{told['claim']}: {told['verdict']}: {told['reason']}")
-        print(f"  reproduce: metastable verify {told['claim']} --seed {seed}")
+        print(f"  reproduce: metastable verify {shlex.quote(f'{name}/{quantity}')} --seed {seed}")
     print(f"{len(rows) - len(bad)} of {len(rows)} claims PROVED")
     if bad:
         raise typer.Exit(1)
 
 
-def _claims(targets: Sequence[str]) -> list[tuple[Derivation, str]]:
-    todo: list[tuple[Derivation, str]] = []
+def _claims(targets: Sequence[str]) -> list[tuple[str, Derivation, str]]:
+    """The family as it was named, its derivation, and the quantity, for every claim asked for."""
+    todo: list[tuple[str, Derivation, str]] = []
     derivations: dict[str, Derivation] = {}
     for target in targets:
         name, quantity = target, ""
@@ -301,7 +341,7 @@ def _claims(targets: Sequence[str]) -> list[tuple[Derivation, str]]:
         if quantity and quantity not in derivation.recipes:
             known = ", ".join(derivation.recipes)
             raise InputError(f"unknown claim {target!r}: {name} has {known}")
-        todo += [(derivation, q) for q in ([quantity] if quantity else derivation.recipes)]
+        todo += [(name, derivation, q) for q in ([quantity] if quantity else derivation.recipes)]
     return todo
 
 
@@ -539,6 +579,16 @@ def _point(family: Family, text: str) -> dict[str, Fraction]:
         except ValueError as error:
             raise InputError(f"--at {name}: {error}") from error
     return family.domain.complete(given)
+
+
+def _require_writable(file: Path | None) -> None:
+    """Find out before the work whether its result can be written."""
+    if file is None:
+        return
+    if file.is_dir() or not file.parent.is_dir():
+        raise InputError(f"{file}: cannot be written: name a file in a folder that exists")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise InputError(f"{file}: cannot be written: no permission, choose another place")
 
 
 def _json(told: Mapping[str, Any]) -> dict[str, str]:

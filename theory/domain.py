@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import keyword
+import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +16,17 @@ from typing import Any
 import sympy
 
 Point = Mapping[str, Fraction]
+
+# Values of a real parameter to try, as parts of its range.
+FRACTIONS = (
+    Fraction(1, 1000),
+    Fraction(1, 17),
+    Fraction(1, 4),
+    Fraction(3, 7),
+    Fraction(9, 10),
+)
+# What expressions and certificates use for themselves.
+RESERVED = re.compile(r"[cjwxyz]|u\d+|pi|cos|sqrt|floor")
 
 _RELATION = re.compile(r"(.+?)(>=|<=|>|<)(.+)")
 
@@ -39,6 +52,10 @@ def evaluate(value: sympy.Expr, point: Point) -> Fraction:
     DomainError
         A parameter is missing, or the expression divides by zero there.
     """
+    if value.has(sympy.floor):  # in a default such as floor(K/2)
+        value = value.replace(
+            sympy.floor, lambda part: sympy.Integer(math.floor(evaluate(part, point)))
+        )
     names, numerator, denominator = _compiled(value)
     try:
         arguments = [point[name] for name in names]
@@ -50,10 +67,6 @@ def evaluate(value: sympy.Expr, point: Point) -> Fraction:
 @lru_cache(maxsize=4096)
 def _compiled(value: sympy.Expr) -> tuple[tuple[str, ...], Callable[..., int], Callable[..., int]]:
     """Names, numerator and denominator: integer polynomials, so that evaluation stays exact."""
-    if value.has(sympy.floor):  # whole numbers only: a default such as floor(K/2)
-        (inner,) = value.args
-        names, top, bottom = _compiled(inner)
-        return names, lambda *x: Fraction(top(*x)) // Fraction(bottom(*x)), lambda *x: 1
     symbols = sorted(value.free_symbols, key=str)
     top, bottom = sympy.together(value).as_numer_denom()
     functions = (sympy.lambdify(symbols, part, modules=[]) for part in (top, bottom))
@@ -148,8 +161,14 @@ class Domain:
 
     @cached_property
     def inside(self) -> dict[str, Fraction]:
-        """One point of the domain with small integers."""
-        return next(self._grid(9))
+        """One point of the domain with small integers.
+
+        Raises
+        ------
+        DomainError
+            None was found.
+        """
+        return next(self._points(9))
 
     def gap(self, fact: str) -> sympy.Expr:
         """a - b for a fact ``a >= b``: nonnegative where it holds."""
@@ -186,29 +205,78 @@ class Domain:
 
     def points(self, n: int, seed: int = 0, largest: int = 6) -> list[dict[str, Fraction]]:
         """n points of the domain with integers up to ``largest``: corners first, then at random."""
-        grid = list(self._grid(largest))
-        if not grid:
-            raise DomainError(f"no point with integers up to {largest} in {self.all_facts}")
+        grid = list(self._points(largest))
         order = sorted(grid, key=lambda p: sum(p[q.name] for q in self.parameters if q.integer))
         corners = order[: max(1, n // 3)]
         rest = [p for p in grid if p not in corners]
         random.Random(seed).shuffle(rest)
         return (corners + rest)[:n]
 
-    def _grid(self, largest: int) -> Iterator[dict[str, Fraction]]:
-        reals = [
-            Fraction(1, 1000),
-            Fraction(1, 17),
-            Fraction(1, 4),
-            Fraction(3, 7),
-            Fraction(9, 10),
-        ]
-        integers = [Fraction(n) for n in range(largest + 1)]
-        choices = [integers if p.integer else reals for p in self.parameters]
+    def _points(self, largest: int) -> Iterator[dict[str, Fraction]]:
+        """A grid of points; a wider one where there is none."""
+        for top, scale in ((largest, 1), (3 * largest, 1), (largest, 1000), (3 * largest, 10**6)):
+            grid = self._grid(top, Fraction(1, scale))
+            first = next(grid, None)
+            if first is not None:
+                return itertools.chain([first], grid)
+        facts = ", ".join(self.all_facts)
+        raise DomainError(f"no point found with {facts}: mend the facts, they may contradict")
+
+    def _grid(self, largest: int, scale: Fraction) -> Iterator[dict[str, Fraction]]:
+        choices = [self._choices(p, largest, scale) for p in self.parameters]
         for values in itertools.product(*choices):
             point = dict(zip((p.name for p in self.parameters), values, strict=True))
             if self.contains(point):
                 yield point
+
+    def _choices(self, parameter: Parameter, largest: int, scale: Fraction) -> list[Fraction]:
+        """Values of a parameter to try, within the bounds that the facts give it alone."""
+        low, high = self._bounds(parameter)
+        if parameter.integer:
+            first = 0 if low is None else math.ceil(low)
+            return [Fraction(n) for n in range(first, max(largest, first + largest // 2) + 1)]
+        spread = [x * scale for x in FRACTIONS]
+        if (low is None or low <= 0) and (high is None or high > spread[0]):
+            return spread
+        if high is None:
+            return [(low or 0) + x for x in spread]
+        return [high - x if low is None else low + x * (high - low) for x in spread]
+
+    def _bounds(self, parameter: Parameter) -> tuple[Fraction | None, Fraction | None]:
+        """The tightest numbers that linear facts about one parameter alone put around it."""
+        x, lows, highs = sympy.Symbol(parameter.name), list[Fraction](), list[Fraction]()
+        for gap in map(self.gap, self.all_facts):
+            if gap.free_symbols == {x} and gap.is_polynomial(x) and sympy.degree(gap, x) == 1:
+                slope, rest = (
+                    Fraction(int(c.p), int(c.q)) for c in sympy.Poly(gap, x).all_coeffs()
+                )
+                (lows if slope > 0 else highs).append(-rest / slope)
+        return max(lows, default=None), min(highs, default=None)
+
+    def require_sound(self) -> None:
+        """Refuse names and facts that make no sense, and a domain without points.
+
+        Raises
+        ------
+        DomainError
+            Says which name or fact is wrong, and the remedy.
+        """
+        names = [p.name for p in self.parameters]
+        for name in names:
+            if not name.isidentifier() or keyword.iskeyword(name) or RESERVED.fullmatch(name):
+                raise DomainError(f"{name!r} cannot name a parameter: choose another name")
+            if names.count(name) > 1:
+                raise DomainError(f"two parameters are called {name!r}: rename one")
+        texts = [*self.all_facts, *(p.default for p in self.parameters if p.default is not None)]
+        for text in texts:
+            try:
+                value = self.gap(text) if text in self.all_facts else expression(text)
+                unknown = {str(symbol) for symbol in value.free_symbols} - set(names)
+            except (sympy.SympifyError, SyntaxError, TypeError, AttributeError) as error:
+                raise DomainError(f"{text!r} cannot be read: write it as in Python") from error
+            if unknown:
+                raise DomainError(f"{text!r} speaks of {min(unknown)}, which is no parameter")
+        self._points(9)
 
 
 def domain_from_json(data: Mapping[str, Any]) -> Domain:
@@ -222,7 +290,7 @@ def domain_from_json(data: Mapping[str, Any]) -> Domain:
 
 
 def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:
-    """Lowest terms, collected in the integers, factors positive inside the domain where possible."""
+    """Lowest terms, collected in the integers, factors positive inside the domain if possible."""
     at = {
         sympy.Symbol(n): sympy.Rational(x.numerator, x.denominator)
         for n, x in domain.inside.items()

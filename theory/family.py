@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -18,12 +19,14 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sympy
 
-from theory.chain import Chains, ExplicitChain, Place, State, leaf_at
-from theory.domain import Domain, Parameter, Point, evaluate
+from theory.chain import Cases, Chains, ExplicitChain, OrbitChain, Place, State, leaf_at, leaves
+from theory.domain import Domain, DomainError, Parameter, Point, evaluate
+
+_PREFIX = "family_of_user_"  # of the names of modules that are files of users
 
 
 class FamilyError(ValueError):
@@ -214,23 +217,39 @@ def load(name: str) -> Family:
         raise FamilyError(
             f"{name}: no such file: give the path of a Python file with a family in it"
         )
-    return _only_family(_run(path), str(path))
+    family = _only_family(_run(path), str(path))
+    _require_sound(family, str(path))
+    return family
+
+
+def place_in_family(error: BaseException) -> str | None:
+    """The file and line of a family of a user's in which an error arose, or None."""
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__", "").startswith(_PREFIX):
+            place = f"{frame.f_code.co_filename}, line {line}"
+    return place
 
 
 def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"family_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{_PREFIX}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise FamilyError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
     except SyntaxError as error:
-        raise FamilyError(f"{path}, line {error.lineno}: {error.msg}: mend the syntax") from error
-    except (Exception, SystemExit) as error:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise FamilyError(
+            f"{error.filename or path}{line}: {error.msg}: mend the syntax"
+        ) from error
+    except BaseException as error:
+        where = place_in_family(error) or path
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise FamilyError(f"{path}, line {line}: the file does not run: {reason}") from error
+        raise FamilyError(f"{where}: the file does not run: {reason}") from error
     return module
 
 
@@ -255,3 +274,44 @@ def _only_family(module: ModuleType, where: str) -> Family:
         if getattr(family, method) is getattr(Family, method):
             raise FamilyError(f"{where}: family {family.__name__} has no {method}(): define it")
     return family()
+
+
+def _require_sound(family: Family, where: str) -> None:
+    """Refuse a family whose parts are not of their kinds or do not fit together."""
+
+    def need(condition: object, wrong: str) -> None:
+        if not condition:
+            raise FamilyError(f"{where}: family {type(family).__name__}: {wrong}")
+
+    for name in ("id", "title", "gates"):
+        need(isinstance(getattr(family, name), str), f"{name} is not a text: write it in quotes")
+    plain = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", family.id) is not None
+    need(plain, f"the id {family.id!r} is not kebab-case: use a-z, 0-9 and single hyphens")
+    need(family.id not in built_in(), f"{family.id!r} is a built-in family: choose another id")
+    ranges = isinstance(family.domain, Domain)
+    need(ranges, "domain is not a Domain: write Domain((Parameter(..),))")
+    try:
+        family.domain.require_sound()
+    except DomainError as error:
+        raise FamilyError(f"{where}: family {type(family).__name__}: {error}") from error
+    problems: Any = family.problems()  # whatever a user's file returns
+    kinds = isinstance(problems, tuple) and all(isinstance(p, Problem) for p in problems)
+    need(kinds and problems, "problems() gives no tuple of Problem: write (Problem(..),)")
+    names = [p.name for p in problems]
+    need(names[0] == "", 'the first problem has a name: call it ""')
+    need(len(set(names)) == len(names), "two problems have one name: choose another")
+    for problem in problems:
+        chains = isinstance(problem.chains, OrbitChain | Cases)
+        need(chains, "a problem has no chain: give an OrbitChain")
+        for chain in leaves(problem.chains):
+            known = ", ".join(chain.orbits)
+            moves = [m.to for r in chain.rows for m in r.moves]
+            for name in (problem.target, problem.start[0], *(r.orbit for r in chain.rows), *moves):
+                need(name in chain.orbits, f"unknown orbit {name!r}: give one of {known}")
+            missing = set(chain.orbits) - {r.orbit for r in chain.rows}
+            need(not missing, f"orbit {min(missing, default='')!r} has no row: add it")
+        target = leaves(problem.chains)[-1].orbits[problem.target]
+        single = target.size == 1 and target.index is None
+        need(single, f"the target {problem.target!r} is not one state: give it size 1")
+    if family.cyclic is not None:
+        need(type(family).type is not Family.type, "cyclic needs type(): define it")

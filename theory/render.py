@@ -7,9 +7,9 @@ from fractions import Fraction
 import sympy
 
 from theory import checker
-from theory.chain import Place
+from theory.chain import Place, leaf_at
 from theory.claims import Claim, law_at
-from theory.domain import Domain, DomainError, Point, describe, expression
+from theory.domain import Domain, DomainError, Point, describe, evaluate, expression
 from theory.enclosure import enclose
 from theory.family import Family
 
@@ -87,6 +87,11 @@ def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
     if fact is not None:
         raise DomainError(f"{claim.id} is claimed where {fact}: choose such a point")
     if claim.quantity == "stationary":
+        if _orbits(family, point) > LARGEST_CHAIN:
+            raise DomainError(
+                f"the law at {describe(point)} is too long to write out: take at most "
+                f"{LARGEST_CHAIN} orbits"
+            )
         law = law_at(claim, inside)
         return {"value": [[str(p) for p in law.values()]], "orbits": [_place(x) for x in law]}
     if claim.quantity == "aggregated-matrix":
@@ -118,6 +123,13 @@ def _aggregated_matrix(claim: Claim, family: Family, point: Point) -> list[list[
             matrix[k, l] += share
             matrix[k, k] -= share
     return [[str(matrix[k, l]) for l in order] for k in order]
+
+
+def _orbits(family: Family, point: Point) -> Fraction:
+    """Number of orbits at a point."""
+    spans = [o.index for o in leaf_at(family.problems()[0].chains, point).orbits.values()]
+    lengths = [evaluate(s[1] - s[0] + 1, point) for s in spans if s is not None]
+    return sum(lengths, Fraction(spans.count(None)))
 
 
 def _place(place: Place) -> str:

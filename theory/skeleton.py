@@ -1,4 +1,6 @@
-"""The family file that ``metastable new`` writes: a commented skeleton that derives as it stands."""
+"""The file that ``metastable new`` writes: a commented family that derives as it stands."""
+
+import re
 
 SKELETON = '''"""Two cliques of different sizes, joined by one sparse edge each way.
 
@@ -29,14 +31,24 @@ class Dumbbell(Family):
     domain = Domain(
         (
             Parameter("M", ("M >= 2",), "states of the first clique"),
-            Parameter("L", ("L >= 2",), "states of the second clique"),
+            Parameter("L", ("L >= M", "L <= 2*M"), "states of the second clique"),
             Parameter("epsilon", ("epsilon > 0", "epsilon < 1"), "sparse edge", integer=False),
         )
     )
 
-    # Where the K-state chain of the clusters tells the time: T_A <= E[tau] <= 5 T_A.  The numbers are
-    # proved or refused, so try others.
+    # Where the K-state chain of the clusters tells the time: T_A <= E[tau] <= 5 T_A.  The numbers
+    # are proved or refused, so try others.
     comparison = {{"": Range(("L*epsilon <= 1",), "1", "5")}}
+
+    # A guess of the slowest mode, one value for each orbit: it bounds the spectral gap from above.
+    # It may be left out; then the hitting times take its place, and the bound may be too weak.
+    slow_mode = {{
+        "bulk": "1 + epsilon",
+        "gate": "1 - epsilon",
+        "far_gate": "epsilon - 1",
+        "far_bulk": "-1 - epsilon",
+        "target": "-1 - epsilon",
+    }}
 
     # 3. The chain on orbits: which states are alike, seen from the target, and how many they are.
     #    Each orbit lies in a cluster; an orbit may carry an index: orbit(size, cluster, 0, K - 1).
@@ -78,4 +90,5 @@ class Dumbbell(Family):
 
 def skeleton(name: str, identifier: str) -> str:
     """The text of a new family file called ``name``, with the family's id."""
-    return SKELETON.format(name=name, id=identifier)
+    plain = re.fullmatch(r"[^\\\"]+", name)  # it is to stand between quotes
+    return SKELETON.format(name=name if plain else "FILE.py", id=identifier)

@@ -228,8 +228,9 @@ class TestPage:
         assert visit.found["errors"] == []
         assert raw_tex(visit) == []
 
-    def test_directives_are_carried_out(self, visit):
-        assert raw_myst(visit) == []
+    def test_directives_are_carried_out(self, visit, page):
+        if not page.startswith("_modules/"):  # there the source of a module is shown as it is
+            assert raw_myst(visit) == []
 
     def test_references_resolve(self, parsed, page):
         assert broken_references(BOOK, page, parsed) == []

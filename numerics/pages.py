@@ -1,0 +1,666 @@
+"""What the pages of the book show of a family: text as MyST Markdown, tables and figures.
+
+Every formula and verdict comes from the family, its claims and the judge; nothing is typed in.
+Matplotlib, from the ``book`` extra, is imported only where a figure is drawn.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sympy
+
+from numerics import elimination, simulate
+from numerics.chain import FloatArray
+from numerics.verify import Judgement, concrete, judge
+from theory import checker, render
+from theory.certificates import Certificate
+from theory.chain import ExplicitChain, OrbitChain, Row, leaves
+from theory.claims import Claim, Derivation
+from theory.domain import Domain, Point, evaluate, expression, tidy
+from theory.family import Family, load
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+EPSILON = r"\epsilon"
+WIDE = 48  # glyphs in a line of displayed mathematics
+REPLICAS = 400
+COLUMNS = 78
+
+KINDS = {
+    "mean-hitting-time": "A function $h \\ge 0$, zero on the target, with $h = 1 + Ph$ off it, row "
+    "by row: it is the mean hitting time.",
+    "stationary": "A law of total mass 1 in detailed balance with every row, and a state that is "
+    "reached from all others.",
+    "aggregated-matrix": "The flow between clusters under the stationary law, entry by entry.",
+    "comparison": "Two proved values, and the sign of each difference on the whole domain.",
+    "gap-lower": "A function that is positive off one state and falls fast enough on average.",
+    "gap-upper": "One test function in the Dirichlet form.",
+    "cyclic-gap": "Every Fourier mode of the chain, its characteristic polynomial signed.",
+    "spectral-gap": "A proof of a lower bound, one of an upper bound, and of how far they are "
+    "apart.",
+    "instance": "A parameter that the conclusion does not mention is given a value.",
+    "cases": "Cases that cover the domain, each with a proof of its own.",
+}
+"""What the proof of each kind of statement consists of."""
+
+HEADINGS = {
+    "hitting-time": "Hitting time",
+    "exit-time": "Exit time of a cluster",
+    "stationary": "Stationary law",
+    "aggregated-matrix": "Aggregated matrix",
+    "aggregated-hitting-time": "Hitting time of the aggregated chain",
+    "hitting-time-bounds": "Comparison with the aggregated chain",
+    "spectral-gap": "Spectral gap",
+}
+
+
+class Markdown(str):
+    """Text that a notebook shows as Markdown."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+# ---------------------------------------------------------------- one family
+class Page:
+    """The parts of a family's page, each claim derived once.
+
+    Parameters
+    ----------
+    family : a family, a built-in id, or the path of a family file.
+    """
+
+    def __init__(self, family: Family | str):
+        self.family = load(family) if isinstance(family, str) else family
+        self.derivation = Derivation(self.family)
+        self.problem = self.family.problems()[0]
+
+    def claim(self, quantity: str = "hitting-time") -> Claim:
+        """The claim for a quantity."""
+        return self.derivation.claim(quantity)
+
+    def opening(self) -> Markdown:
+        """The prose of the family, its gates, its parameters and its domain."""
+        prose = inspect.cleandoc(type(self.family).__doc__ or "")
+        prose = prose.replace("Kim et al. (2025)", "{cite:t}`kim2025metastable`")
+        lines = [prose, "", f"*Sparse edges.* {_gates(self.family.gates)}.", ""]
+        lines += ["| parameter | meaning | range |", "|---|---|---|"]
+        for p in self.family.domain.parameters:
+            kind = "integer" if p.integer else "real"
+            name = render.latex(expression(p.name))
+            lines.append(f"| ${name}$ | {p.meaning} | {kind}, {_range(Domain((p,)))} |")
+        return Markdown("\n".join(lines))
+
+    def theorems(self) -> Markdown:
+        """Every claim of the family as a theorem with its domain."""
+        return Markdown("\n\n".join(theorem(self.claim(q)) for q in self.derivation.recipes))
+
+    def rows(self) -> Markdown:
+        """The rows of the orbit chain of the default problem, in its most general case."""
+        chain = self.chain()
+        told = inspect.getdoc(type(self.family).problems)
+        own = told if told != inspect.getdoc(Family.problems) else None
+        lines = [own, ""] if own else []
+        lines += ["| from | states | moves to, with probability |", "|---|---|---|"]
+        for row in chain.rows:
+            size = render.latex(chain.orbits[row.orbit].size)
+            moves = ", ".join(
+                _unbroken(f"`{_place(m.to, m.at)}` ${render.latex(m.probability)}$")
+                for m in row.moves
+            )
+            lines.append(f"| {_row_name(row)} | ${size}$ | {moves} |")
+        return Markdown("\n".join(lines))
+
+    def chain(self) -> OrbitChain:
+        """The orbit chain of the default problem, in its most general case."""
+        return leaves(self.problem.chains)[-1]
+
+    def certificate(self, quantity: str = "hitting-time") -> Markdown:
+        """The kinds of statement in a certificate, its size, and what the checker says of it."""
+        certificate = self.claim(quantity).certificate
+        size = len(json.dumps(certificate))
+        lines = [
+            f"The certificate of `{self.family.id}/{quantity}` has {size:,} characters. "
+            "It contains",
+            "",
+        ]
+        counts: dict[str, int] = {}
+        for part in parts(certificate):
+            kind = part["statement"]["kind"]
+            counts[kind] = counts.get(kind, 0) + 1
+        lines += [f"- {n} × *{kind}*: {KINDS[kind]}" for kind, n in counts.items()]
+        return Markdown("\n".join(lines))
+
+    def judgement(self, quantity: str = "hitting-time") -> Judgement:
+        """The verdict on a claim, by every method."""
+        return judge(self.claim(quantity), self.family)
+
+    def evidence(self, quantity: str = "hitting-time") -> Markdown:
+        """The verdict on a claim and each piece of evidence."""
+        judged = self.judgement(quantity)
+        lines = [
+            f"`{judged.claim.id}` is **{judged.verdict}**.",
+            "",
+            "| method | point | verdict | margin |",
+            "|---|---|---|---|",
+        ]
+        for e in judged.evidence:
+            at = ", ".join(f"{render.latex(expression(n))} = {x}" for n, x in e.point.items())
+            margin = "" if e.margin is None else _short(e.margin)
+            where = f"${at}$" if at else "all of the domain"
+            lines.append(f"| {e.method} | {where} | {e.verdict} | {margin} |")
+        return Markdown("\n".join(lines))
+
+    def figure(self, **at: int) -> Figure:
+        """Mean hitting time against epsilon: the formula, solves, simulations and the bounds.
+
+        Parameters
+        ----------
+        at : integer parameters of the family other than its defaults.
+        """
+        return hitting_time_figure(self, at)
+
+
+def theorem(claim: Claim, label: str | None = None) -> Markdown:
+    """A claim as a theorem with its domain; by default the label is its id with a hyphen."""
+    kind = next(k for k in sorted(HEADINGS, key=len, reverse=True) if claim.quantity.startswith(k))
+    rest = claim.quantity.removeprefix(kind).strip("-").replace("-", " ")
+    title = HEADINGS[kind] + (f", {rest}" if rest else "")
+    name = label or claim.id.replace("/", "-")
+    body = f"For {_range(claim.domain, ',')} {_about(claim, kind)}\n\n$$\n{statement(claim)}\n$$"
+    if claim.sharp:
+        at = ", ".join(f"{render.latex(expression(n))} = {x}" for n, x in claim.sharp.items())
+        body += f"\n\nThe upper bound is attained at ${at}$."
+    return Markdown(f"````{{prf:theorem}} {title}\n:label: {name}\n\n{body}\n````")
+
+
+def _about(claim: Claim, kind: str) -> str:
+    """What a claim speaks of, in words."""
+    said = checker.conclusion(claim.statement)
+    if kind == "hitting-time-bounds":
+        said = said["where"][0]
+    start = checker.place(*said["start"]) if "start" in said else ""
+    target = said["target"][0] if "target" in said else ""
+    return {
+        "hitting-time": f"the mean time from `{start}` to `{target}` is",
+        "hitting-time-bounds": f"the mean time from `{start}` to `{target}` is bounded by that of "
+        "the aggregated chain between their clusters:",
+        "exit-time": f"the mean time from `{start}` until the cluster is left is",
+        "stationary": "the chain is reversible, and the stationary probability of one state is",
+        "aggregated-matrix": "the probability of a step from a cluster to another, or to another "
+        "class of clusters, is",
+        "aggregated-hitting-time": f"the mean time from `{start}` to `{target}` in the chain of "
+        "the clusters is",
+        "spectral-gap": "the gap of the full chain "
+        + ("is" if claim.expression is not None else "is bounded by"),
+    }[kind]
+
+
+def claims_table(judged: Iterable[Judgement]) -> Markdown:
+    """Claims with their statement, domain, verdict, kind of certificate and margin."""
+    lines = ["| claim | verdict |", "|---|---|"]
+    for one in judged:
+        claim = one.claim
+        told = [f"**{one.verdict}**", claim.statement["kind"]]
+        told += [] if one.margin is None else [f"margin {_short(one.margin)}"]
+        shown = "<br>".join(map(_unbroken, told))
+        lines.append(
+            f"| {_linked(claim)}<br>$\\displaystyle {statement(claim)}$<br>for {_range(claim.domain)} | {shown} |"
+        )
+    return Markdown("\n".join(lines))
+
+
+def _unbroken(text: str) -> str:
+    return f'<span class="text-nowrap">{text}</span>'
+
+
+def _short(margin: float) -> str:
+    return f"{margin:.1e}" if margin else "0"
+
+
+def _linked(claim: Claim) -> str:
+    """The id of a claim, leading to its theorem where the book has a page for the family."""
+    if Path("families", f"{claim.family}.md").is_file():
+        return f"{{prf:ref}}`{claim.id} <{claim.id.replace('/', '-')}>`"
+    return f"`{claim.id}`"
+
+
+def parts(certificate: Certificate) -> list[Certificate]:
+    """A certificate and all that it rests on."""
+    return [certificate, *(part for p in certificate["premises"] for part in parts(p))]
+
+
+def drift(chain: OrbitChain, row: Row, h: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    """(I - P) h in a row, in the parameters and the index j, in lowest terms.
+
+    A row that serves one index only is taken at that index.
+    """
+    index = sympy.Symbol("j")
+    out = h[row.orbit] - sum(
+        m.probability * (h[m.to] if m.at is None else h[m.to].subs(index, m.at)) for m in row.moves
+    )
+    if row.index is not None and row.index[0] == row.index[1]:
+        out = out.subs(index, row.index[0])
+    fixed = {sympy.Symbol(n): expression(value) for n, value in chain.domain.values.items()}
+    return sympy.cancel(out.subs(fixed))
+
+
+def solution_table(chain: OrbitChain, h: Mapping[str, sympy.Expr]) -> Markdown:
+    """The value of h on each orbit."""
+    lines = []
+    for name, value in h.items():
+        index = "_j" if chain.orbits[name].index else ""
+        symbol = f"h_{{{_name(name)}}}" + (f"({index[1]})" if index else "")
+        lines += _factored(symbol, tidy(value, chain.domain))
+    body = r" \\[0.6ex] ".join(lines)
+    return Markdown(f"$$\n\\begin{{aligned}}{body}\\end{{aligned}}\n$$")
+
+
+# ---------------------------------------------------------------- formulas
+def statement(claim: Claim) -> str:
+    """What a claim says, in LaTeX: as `theory.render.claim_latex`, long formulas broken."""
+    name = render.symbol(claim.quantity)
+    if claim.expression is not None:
+        lines = [(name, "=", claim.expression)]
+    elif checker.conclusion(claim.statement)["kind"] == "comparison":
+        return _comparison(claim, name)
+    elif claim.lower is not None and claim.upper is not None:
+        lines = [(name, r"\ge", claim.lower), (name, r"\le", claim.upper)]
+    else:
+        return _entries(claim, name)
+    short = render.claim_latex(claim)
+    if len(lines) == 1 and _width(lines[0][2]) <= WIDE and "cos" not in short:
+        return short
+    return _aligned(lines)
+
+
+def _comparison(claim: Claim, name: str) -> str:
+    """Bounds by T_A, and T_A."""
+    said = checker.conclusion(claim.statement)
+    low, high = (
+        render.latex(expression(text.split("=")[1].replace("v1", "T_A"))) for text in said["claims"]
+    )
+    time = expression(said["where"][1]["value"])
+    return (
+        rf"\begin{{aligned}} &{low} \;\le\; {name} \;\le\; {high} \\[0.6ex] "
+        rf"&\text{{with}}\quad T_A = {render.latex(time)} \end{{aligned}}"
+    )
+
+
+def _entries(claim: Claim, name: str) -> str:
+    """A law or a matrix, equal values together; what stays in a cluster is left out."""
+    groups: dict[sympy.Expr, list[str]] = {}
+    for entry in claim.entries:
+        base = [re.sub(r"\[j\]$|\[(.*)\]$", r"[\1]", p) for p in entry.place]
+        here = [p.split("[")[0] for p in base]
+        if len(here) == 2 and here[0] == here[1] and ("[" not in base[1] or base[1].endswith("[]")):
+            continue
+        places = [_interval(p) for p in entry.place]
+        groups.setdefault(entry.value, []).append(r"\to ".join(places))
+    lines = []
+    for value, places in groups.items():
+        rows: list[list[str]] = []
+        for place in places:
+            if not rows or sum(map(_letters, [*rows[-1], place])) > WIDE // 2:
+                rows.append([])
+            rows[-1].append(place)
+        where = r" \\ ".join(r",\; ".join(row) for row in rows)
+        kind = "on" if claim.quantity == "stationary" else "for"
+        block = rf"\begin{{array}}{{l}} {where} \end{{array}}"
+        lines.append(rf"{name} &= {render.latex(value)} && \text{{{kind}}}\;{block}")
+    return r"\begin{aligned}" + r" \\[1ex] ".join(lines) + r"\end{aligned}"
+
+
+def _interval(place: str) -> str:
+    """``forward[1..K - 2]`` as LaTeX; one index once."""
+    match = re.fullmatch(r"(\w+)\[(.+?)(?:\.\.(.+))?\]", place)
+    if match is None:
+        return _name(place)
+    first, last = (None if x is None else render.latex(expression(x)) for x in match.group(2, 3))
+    index = first if last in (None, first) else rf"{first} .. {last}"
+    return rf"{_name(match[1])}[{index}]"
+
+
+def _aligned(lines: Sequence[tuple[str, str, sympy.Expr]]) -> str:
+    """Equations under one another; what is too wide is named and written out below."""
+    named: dict[sympy.Symbol, sympy.Expr] = {}
+    cosine, c = sympy.cos(2 * sympy.pi / sympy.Symbol("K")), sympy.Symbol("c")
+    out = []
+    for name, relation, value in lines:
+        if value.has(cosine):
+            value = value.subs(cosine, c)
+            named.setdefault(c, cosine)
+        root = _root(value)
+        if root is not None:
+            a, b = sympy.symbols("a b")
+            named |= {a: root[0], b: root[1]}
+            value = (a - sympy.sqrt(a**2 - 4 * b)) / 2
+            out.append(rf"{name} &{relation} \frac{{a - \sqrt{{a^2 - 4b}}}}{{2}}")
+            continue
+        if _width(value) > WIDE:
+            value = _shortened(value, named)
+        out.append(rf"{name} &{relation} {render.latex(value)}")
+    for n, (symbol, value) in enumerate(named.items()):
+        word = "" if n else r"\text{with}\quad "
+        out += _broken(word + render.latex(symbol), value)
+    if len(out) == 1:
+        return out[0].replace("&", "")
+    return r"\begin{aligned}" + r" \\[0.6ex] ".join(out) + r"\end{aligned}"
+
+
+def _factored(name: str, value: sympy.Expr) -> list[str]:
+    """An equation, its numerator over several lines if it is wide."""
+    if _width(value) <= WIDE:
+        return [rf"{name} &= {render.latex(value)}"]
+    top, bottom = sympy.fraction(value)
+    lines = _broken(name, sympy.expand(top, deep=False))
+    fraction = "" if bottom == 1 else rf"\frac{{1}}{{{render.latex(bottom)}}}"
+    lines[0] = lines[0].replace("&= ", rf"&= {fraction} \bigl( ", 1)
+    lines[-1] += r"\bigr)"
+    return lines
+
+
+def _root(value: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr] | None:
+    """a and b of value = (a - sqrt(a^2 - 4 b))/2."""
+    roots = [t for t in sympy.Add.make_args(value) if t.atoms(sympy.Pow) and _irrational(t)]
+    if len(roots) != 1:
+        return None
+    rest = value - roots[0]
+    square = sympy.cancel(roots[0] ** 2)
+    return sympy.factor(2 * rest), sympy.factor(sympy.cancel(rest**2 - square))
+
+
+def _irrational(term: sympy.Expr) -> bool:
+    return any(not p.exp.is_Integer for p in term.atoms(sympy.Pow))
+
+
+def _shortened(value: sympy.Expr, named: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
+    """The value with each of its wide factors replaced by a name."""
+    out = sympy.Integer(1)
+    for factor in sympy.Mul.make_args(value):
+        base, exponent = factor.as_base_exp()
+        if base.is_Add and _width(base) > WIDE // 2:
+            known = next((s for s, x in named.items() if x == base), None)
+            if known is None:
+                letters = (sympy.Symbol(f"Q_{n}") for n in itertools.count(1))
+                known = next(s for s in letters if s not in named)
+                named[known] = base
+            base = known
+        out *= base**exponent
+    return out
+
+
+def _broken(left: str, value: sympy.Expr) -> list[str]:
+    """An equation over as many lines as its terms need."""
+    lines, width = [rf"{left} &= "], 0
+    for n, term in enumerate(value.as_ordered_terms() if value.is_Add else [value]):
+        text = render.latex(term)
+        sign = "" if text.startswith("-") or n == 0 else "+ "
+        if width and width + _width(term) > WIDE:
+            lines.append(r"&\quad ")
+            width = 0
+        lines[-1] += sign + text + " "
+        width += _width(term) + 2
+    return lines
+
+
+def _width(value: sympy.Expr) -> int:
+    """About how many glyphs a formula is wide, fractions by their wider side."""
+    top, bottom = sympy.fraction(value)
+    return max(_glyphs(top), 0 if bottom == 1 else _glyphs(bottom))
+
+
+def _glyphs(value: sympy.Expr) -> int:
+    text = re.sub(r"\\(left|right|frac|,|;)|[{}^ ]", "", render.latex(value))
+    text = re.sub(r"\\[a-z]+", "x", text)
+    return len(text) + text.count("+") + text.count("-")
+
+
+def _letters(formula: str) -> int:
+    return len(re.sub(r"\\[a-z]*|[{} ]", "", formula))
+
+
+def _range(domain: Domain, end: str = "") -> str:
+    """The facts of a domain as inline formulas, the two ends of a parameter together."""
+    facts = render.domain_latex(domain).split(r",\quad ")
+    joined: list[str] = []
+    for fact in facts:
+        name, relation, bound = _split(fact)
+        pair = next((n for n, x in enumerate(joined) if _split(x)[0] == name), None)
+        before = _split(joined[pair]) if pair is not None else ("", "", "")
+        if pair is not None and before[1] in (">", r"\ge") and relation in ("<", r"\le"):
+            flipped = {">": "<", r"\ge": r"\le"}[before[1]]
+            joined[pair] = f"{before[2]} {flipped} {name} {relation} {bound}"
+        else:
+            joined.append(fact)
+    # a comma inside the formula never begins a line
+    ends = [","] * (len(joined) - 1) + [end]
+    return " ".join(f"${fact}{mark}$" for fact, mark in zip(joined, ends, strict=True))
+
+
+def _split(fact: str) -> tuple[str, str, str]:
+    found = re.split(r" (\\ge|\\le|<|>) ", fact)
+    return (found[0], found[1], found[2]) if len(found) == 3 else (fact, "", "")
+
+
+def _row_name(row: Row) -> str:
+    if row.index is None:
+        return f"`{row.orbit}`"
+    first, last = (render.latex(x) for x in row.index)
+    span = f"j = {first}" if first == last else rf"{first} \le j \le {last}"
+    return f"`{row.orbit}[j]`, ${span}$"
+
+
+def _gates(text: str) -> str:
+    """The rule for the sparse edges, its formulas set."""
+    text = re.sub(r"epsilon(/\(K-1\))?", lambda m: f"${m[0].replace('epsilon', EPSILON)}$", text)
+    text = re.sub(r"\b(l != k|k[+-]1|[kK])\b(?![^$]*\$[^$]*$)", r"$\1$", text)
+    return text.replace("->", "→").replace("l != k", r"l \ne k")
+
+
+def _place(orbit: str, at: sympy.Expr | None) -> str:
+    return checker.place(orbit, None if at is None else str(at))
+
+
+def _name(orbit: str) -> str:
+    """The name of an orbit inside a formula, in the face of code."""
+    return rf"\mathtt{{{orbit.replace('_', chr(92) + '_')}}}"
+
+
+# ---------------------------------------------------------------- figures
+def hitting_time_figure(page: Page, at: Mapping[str, int]) -> Figure:
+    """See `Page.figure`."""
+    import matplotlib.pyplot as plt
+
+    family, claim = page.family, page.claim()
+    fixed = _integers(family.domain, at)
+
+    def where(epsilon: Fraction) -> dict[str, Fraction]:
+        return {**fixed, "epsilon": epsilon}
+
+    def curve(value: sympy.Expr, epsilons: FloatArray) -> FloatArray:
+        names = {sympy.Symbol(n): int(x) for n, x in fixed.items()}
+        function = sympy.lambdify(sympy.Symbol("epsilon"), value.subs(names))
+        return np.asarray(function(epsilons), dtype=np.float64)
+
+    figure, axes = plt.subplots()
+    x = np.geomspace(1e-4, 0.95, 200)
+    axes.loglog(x, curve(claim.expression, x), label="formula")
+    if "" in family.comparison:
+        bounds = page.claim("hitting-time-bounds")
+        inside = [e for e in x if bounds.domain.violated(where(Fraction(e))) is None]
+        if inside and bounds.lower is not None and bounds.upper is not None:
+            z = np.array(inside)
+            low, high = curve(bounds.lower, z), curve(bounds.upper, z)
+            axes.fill_between(z, low, high, alpha=0.15, linewidth=0, label="bounds by $T_A$")
+    solves = [Fraction(1, 10**n) for n in (4, 3, 2, 1)] + [Fraction(9, 10)]
+    times = [solve_at(family, where(e)) for e in solves]
+    axes.loglog([float(e) for e in solves], times, "o", fillstyle="none", label="solved")
+    rng = np.random.default_rng(0)
+    for n, e in enumerate((Fraction(1, 30), Fraction(1, 5), Fraction(3, 5))):
+        chain = family.explicit(where(e))
+        ends = (chain.states.index(s(where(e))) for s in _ends(family))
+        start, target = ends
+        sample = simulate.hitting_times(concrete(chain), start, [target], REPLICAS, rng)
+        axes.errorbar(
+            float(e), sample.mean, 2 * sample.standard_error, fmt="x", color="C1",
+            label=None if n else "simulated",
+        )  # fmt: skip
+    axes.set(xlabel=r"$\epsilon$", ylabel=r"mean hitting time $\mathbf{E}[\tau]$")
+    axes.set_title(", ".join(f"${n} = {x}$" for n, x in fixed.items()))
+    axes.legend()
+    return figure
+
+
+def solve_at(family: Family, point: Point) -> float:
+    """The mean hitting time of the explicit chain at a point, by state reduction."""
+    chain = family.explicit(point)
+    start, target = (chain.states.index(end(point)) for end in _ends(family))
+    return float(elimination.mean_hitting_times(concrete(chain), [target]).values[start])
+
+
+def _ends(family: Family) -> tuple[Callable[[Point], tuple[int, int]], ...]:
+    return (lambda point: family.start("", point), lambda point: family.target("", point))
+
+
+def _integers(domain: Domain, at: Mapping[str, int]) -> dict[str, Fraction]:
+    """A value for each integer parameter: the one given, its default, or a small one inside."""
+    usual = {"K": 6, "M": 8}
+    out: dict[str, Fraction] = {}
+    for p in domain.parameters:
+        if not p.integer:
+            continue
+        if p.name in at:
+            out[p.name] = Fraction(at[p.name])
+        elif p.default is not None:
+            out[p.name] = evaluate(expression(p.default), out)
+        else:
+            out[p.name] = Fraction(usual.get(p.name, 8))
+    return out
+
+
+def meta_graphs(families: Sequence[Family], **at: int) -> Figure:
+    """The clusters of several families and the sparse edges between them."""
+    import matplotlib.pyplot as plt
+
+    columns = 2 if len(families) > 1 else 1
+    count = math.ceil(len(families) / columns)
+    figure, grid = plt.subplots(
+        count, columns, figsize=(2.6 * columns, 2.5 * count), squeeze=False, layout="constrained"
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for family, axes in zip(families, grid.flat, strict=False):
+        point = {**_integers(family.domain, {"K": 5, "M": 5, **at}), "epsilon": Fraction(1, 10)}
+        draw_clusters(axes, family.explicit(point))
+        axes.set_title(family.title, y=0, pad=-10, fontsize=9)
+    return figure
+
+
+def draw_clusters(axes: Axes, chain: ExplicitChain) -> None:
+    """Draw an explicit chain: states as dots, dense moves in grey, sparse edges as arrows."""
+    clusters = chain.clusters
+    size = {k: clusters.count(k) for k in dict.fromkeys(clusters)}
+    edges = {(a, b) for a, b in chain.transitions if clusters[a] != clusters[b]}
+    near = {k: {clusters[b] for a, b in edges if clusters[a] == k} for k in size}
+    place = _layout(near)
+    radius = 0.2 * min(
+        [math.dist(place[k], place[l]) for k in size for l in size if k != l], default=1.0
+    )
+    facing = {k: _direction(place[k], [place[l] for l in near[k]]) for k in size}
+    spot: list[tuple[float, float]] = []
+    for n, k in enumerate(clusters):
+        turn = 2 * math.pi * chain.states[n][1] / size[k] + facing[k]
+        x, y = place[k]
+        spot.append((x + radius * math.cos(turn), y + radius * math.sin(turn)))
+    for a, b in chain.transitions:
+        if a < b and clusters[a] == clusters[b]:
+            ends = zip(spot[a], spot[b], strict=True)
+            axes.plot(*ends, color="0.6", linewidth=0.6, zorder=1)
+    for a, b in edges:
+        arrow = {
+            "arrowstyle": "-|>", "mutation_scale": 6, "linewidth": 0.8, "color": "C1",
+            "shrinkA": 2, "shrinkB": 2, "connectionstyle": "arc3,rad=0.12",
+        }  # fmt: skip
+        axes.annotate("", spot[b], spot[a], arrowprops=arrow, zorder=2)
+    axes.plot(*zip(*spot, strict=True), "o", color="C0", markersize=3, zorder=3)
+    axes.set_aspect("equal")
+    axes.margins(0.08)
+
+
+def _layout(near: Mapping[int, set[int]]) -> dict[int, tuple[float, float]]:
+    """Positions of clusters: a hub in the middle of its leaves, a path as a wave, else a circle."""
+    order = list(near)
+    hubs = [k for k in order if len(near[k]) == len(order) - 1]
+    if len(order) > 2 and len(hubs) == 1 and sum(map(len, near.values())) == 2 * len(order) - 2:
+        return {hubs[0]: (0.0, 0.0), **_circle([k for k in order if k != hubs[0]])}
+    if len(order) > 2 and sum(map(len, near.values())) == 2 * len(order) - 2:
+        return {k: (0.5 * n, 0.35 * (-1) ** n) for n, k in enumerate(order)}
+    return _circle(order)
+
+
+def _direction(here: tuple[float, float], others: Sequence[tuple[float, float]]) -> float:
+    """The angle towards the middle of some points; upwards if that is where one stands."""
+    x = sum(a for a, _ in others) / len(others) - here[0] if others else 0.0
+    y = sum(b for _, b in others) / len(others) - here[1] if others else 0.0
+    return math.atan2(y, x) if math.hypot(x, y) > 1e-9 else math.pi / 2
+
+
+def _circle(order: Sequence[int]) -> dict[int, tuple[float, float]]:
+    turns = {k: 2 * math.pi * n / len(order) + math.pi / 2 for n, k in enumerate(order)}
+    return {k: (math.cos(turn), math.sin(turn)) for k, turn in turns.items()}
+
+
+# ---------------------------------------------------------------- the command line
+def shell(command: str, lines: int | None = None) -> None:
+    """Run the ``metastable`` command as a reader would, and print what it prints.
+
+    Parameters
+    ----------
+    command : as typed, beginning with ``metastable``.
+    lines : how many lines of the output to show; all by default.
+    """
+    arguments = command.split()[1:]
+    run = subprocess.run(
+        [sys.executable, "-c", "from numerics.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        env={k: x for k, x in os.environ.items() if "COLOR" not in k}  # Jupyter forces colours
+        | {"COLUMNS": str(COLUMNS), "TERM": "dumb"},
+    )
+    shown = (run.stdout or run.stderr).rstrip("\n").split("\n")
+    print(f"$ {command}")
+    for line in shown[:lines]:
+        print(wrapped(line))
+    if lines is not None and len(shown) > lines:
+        print(f"... ({len(shown) - lines} more lines)")
+    if run.returncode:
+        print(f"(exit code {run.returncode})")
+
+
+def wrapped(text: str, width: int = COLUMNS) -> str:
+    """Text with its long lines broken, the continuations indented."""
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent="      ", break_on_hyphens=False)
+        if len(line) > width
+        else line
+        for line in text.split("\n")
+    )
