@@ -222,9 +222,8 @@ def claims_table(judged: Iterable[Judgement]) -> Markdown:
         told = [f"**{one.verdict}**", claim.statement["kind"]]
         told += [] if one.margin is None else [f"margin {_short(one.margin)}"]
         shown = "<br>".join(map(_unbroken, told))
-        lines.append(
-            f"| {_linked(claim)}<br>$\\displaystyle {statement(claim)}$<br>for {_range(claim.domain)} | {shown} |"
-        )
+        says = f"$\\displaystyle {statement(claim)}$<br>for {_range(claim.domain)}"
+        lines.append(f"| {_linked(claim)}<br>{says} | {shown} |")
     return Markdown("\n".join(lines))
 
 
