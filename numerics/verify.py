@@ -29,7 +29,7 @@ from theory.chain import (
     leaves,
     lumping_error,
 )
-from theory.claims import Claim, law_at
+from theory.claims import Claim, entries_of, law_at
 from theory.derive import exit_chain
 from theory.domain import Point, describe, domain_from_json, evaluate, expression
 from theory.enclosure import enclose
@@ -157,11 +157,27 @@ def certified(claim: Claim) -> Evidence:
     facts = {*statement["domain"]["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
     if facts != set(claim.domain.all_facts):
         return no(f"it is proved for {', '.join(sorted(facts))}")
+    kind = _KINDS[_split(claim.quantity)[0]]
+    if told["kind"] != kind:
+        return no(f"the certificate is of kind {told['kind']}, not {kind}")
+    if claim.entries and claim.entries != entries_of(statement, claim.domain):
+        return no("it is proved with other entries")
     for name, said in _said(claim, told).items():
         ours = getattr(claim, name)
         if ours is None or sympy.simplify(said - ours) != 0:
             return no(f"it is proved with {name} = {said}")
     return Evidence(claim.id, "certificate", {}, Verdict.PROVED)
+
+
+_KINDS = {
+    "hitting-time": "mean-hitting-time",
+    "exit-time": "mean-hitting-time",
+    "aggregated-hitting-time": "mean-hitting-time",
+    "hitting-time-bounds": "comparison",
+    "stationary": "stationary",
+    "aggregated-matrix": "aggregated-matrix",
+    "spectral-gap": "spectral-gap",
+}
 
 
 def _said(claim: Claim, told: Mapping[str, object]) -> dict[str, sympy.Expr]:
@@ -197,14 +213,10 @@ def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
 
 def _row_error(claim: Claim, family: Family, point: Point) -> str | None:
     problems = family.problems()
-    known: list[object] = [leaf.to_json() for p in problems for leaf in leaves(p.chains)]
-    general = leaves(problems[0].chains)[-1]
-    for end in (Exit("", problems[0].start), *family.exits):
-        known.append(exit_chain(general, end.start, family.domain.where(*end.facts)).to_json())
-    if family.cyclic is not None:
-        known.append([list(move) for move in family.cyclic.moves])
-    if any(chain not in known for chain in _roots(claim.certificate)):
+    if any(chain not in _expected_rows(claim, family) for chain in _roots(claim.certificate)):
         return "the certificate is about other rows than the family's"
+    if _subjects(claim.certificate) != _expected_subjects(claim, family):
+        return "the certificate is about another start, target or chain"
     explicit = family.explicit(point)
     for p in problems:
         place = partial(family.place, p.name, point=point)
@@ -212,6 +224,50 @@ def _row_error(claim: Claim, family: Family, point: Point) -> str | None:
         if error:
             return error
     return None if family.cyclic is None else _cyclic_error(family, family.cyclic, point)
+
+
+def _expected_rows(claim: Claim, family: Family) -> list[Any]:
+    """The chains from which a proof of the claim may start."""
+    kind, name = _split(claim.quantity)
+    problems = {p.name: p for p in family.problems()}
+    if kind == "exit-time":
+        end = _exit(family, name)
+        domain = family.domain.where(*end.facts)
+        return [exit_chain(leaves(problems[""].chains)[-1], end.start, domain).to_json()]
+    if kind == "spectral-gap" and family.cyclic is not None:
+        return [[list(move) for move in family.cyclic.moves]]
+    return [leaf.to_json() for leaf in leaves(problems[name].chains)]
+
+
+def _expected_subjects(claim: Claim, family: Family) -> list[Any]:
+    """Of the hitting times in a claim: start, target, and whether on the chain of the clusters."""
+    kind, name = _split(claim.quantity)
+    if kind == "exit-time":
+        return [[[_exit(family, name).start[0], None], ["outside"], False]]
+    problem = next((p for p in family.problems() if p.name == name), None)
+    if problem is None or kind not in (*_TIMES, "hitting-time-bounds"):
+        return []
+    orbits = leaves(problem.chains)[-1].orbits
+    start, at = problem.start
+    own = [[start, at], [problem.target], False]
+    meta = [[orbits[start].cluster, at], [orbits[problem.target].cluster], True]
+    return {"hitting-time": [own], "aggregated-hitting-time": [meta]}.get(kind, [own, meta])
+
+
+_TIMES = ("hitting-time", "aggregated-hitting-time")
+
+
+def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
+    """Of the hitting times that a certificate compares or concludes with, in order."""
+    statement, premises = certificate["statement"], certificate["premises"]
+    if statement["kind"] == "mean-hitting-time":
+        return [[statement["start"], statement["target"], bool(premises)]]
+    if statement["kind"] == "cases":
+        parts = [_subjects(p) for p in premises if "vacuous" not in p["witness"]]
+        return parts[0] if all(part == parts[0] for part in parts) else parts
+    if statement["kind"] == "comparison":
+        return [subject for premise in premises for subject in _subjects(premise)]
+    return []
 
 
 def _roots(certificate: Mapping[str, Any]) -> list[Any]:
@@ -436,10 +492,14 @@ def _aggregated(chain: Chain, clusters: Sequence[int], law: Sequence[Band]) -> C
     return Chain.from_entries(names, ((k, l, f / mass[k]) for (k, l), f in flow.items()))
 
 
+def _exit(family: Family, name: str) -> Exit:
+    ends = (Exit("", family.problems()[0].start), *family.exits)
+    return next(end for end in ends if end.name == name)
+
+
 def _exit_start(family: Family, name: str, point: Point) -> State:
     """A state in the orbit from which an exit time is asked."""
-    ends = (Exit("", family.problems()[0].start), *family.exits)
-    orbit, at = next(e.start for e in ends if e.name == name)
+    orbit, at = _exit(family, name).start
     index = None if at is None else int(evaluate(expression(at), point))
     states = family.explicit(point).states
     return next(s for s in states if family.place("", s, point) == (orbit, index))

@@ -138,22 +138,13 @@ class Derivation:
     def _stationary(self) -> Claim:
         problem = self.problems[""]
         certificate = by_cases(problem.chains, lambda c: reversible(c, solved(c, problem.target)))
-        chain = leaves(problem.chains)[-1]
-        law = solved(chain, problem.target).law
-        entries = tuple(Entry((_where(r),), x) for r, x in zip(chain.rows, law, strict=True))
+        entries = entries_of(certificate["statement"], self.family.domain)
         return self._new("stationary", self.family.domain, certificate, entries=entries)
 
     def _aggregated(self) -> Claim:
         problem = self.problems[""]
-        chains, certificate = aggregate(problem.chains, problem.target)
-        entries = tuple(
-            Entry(
-                (_where(row), checker.place(m.to, None if m.at is None else str(m.at))),
-                m.probability,
-            )
-            for row in leaves(chains)[-1].rows
-            for m in row.moves
-        )
+        _, certificate = aggregate(problem.chains, problem.target)
+        entries = entries_of(certificate["statement"], self.family.domain)
         return self._new("aggregated-matrix", self.family.domain, certificate, entries=entries)
 
     def _aggregated_hitting(self, problem: Problem) -> Claim:
@@ -220,6 +211,22 @@ class Derivation:
 def named(quantity: str, suffix: str) -> str:
     """``hitting-time`` or ``hitting-time-hub-to-leaf``."""
     return f"{quantity}-{suffix}" if suffix else quantity
+
+
+def entries_of(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
+    """The values in a statement of a law or a matrix, of its most general case."""
+    while statement["kind"] == "cases":
+        statement = statement["parts"][-1]
+    if statement["kind"] == "stationary":
+        rows = chain_from_json(domain, statement["chain"]).rows
+        law = map(expression, statement["law"])
+        return tuple(Entry((_where(r),), x) for r, x in zip(rows, law, strict=True))
+    rows = chain_from_json(domain, statement["aggregated"]).rows
+    return tuple(
+        Entry((_where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
+        for r in rows
+        for m in r.moves
+    )
 
 
 def _where(row: Row) -> str:

@@ -13,7 +13,7 @@ from theory.domain import Domain, DomainError, Point, describe, evaluate, expres
 from theory.enclosure import enclose
 from theory.family import Family
 
-LARGEST_CHAIN = 5000  # states, for a matrix that is written out
+LARGEST_CHAIN = 2000  # states, for a chain or matrix that is written out
 
 SYMBOLS = {
     "hitting-time": r"\mathbb{E}[\tau]",
@@ -46,7 +46,7 @@ def claim_latex(claim: Claim) -> str:
         return rf"{latex(claim.lower)} \;\le\; {name} \;\le\; {latex(claim.upper)}"
     rows = []
     for entry in claim.entries:
-        place = r"\to ".join(r"\text{" + p.replace("_", r"\_") + "}" for p in entry.place)
+        place = r"\to ".join(r"\mathtt{" + p.replace("_", r"\_") + "}" for p in entry.place)
         rows.append(rf"{name}_{{{place}}} &= {latex(entry.value)}")
     return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
 
