@@ -6,6 +6,7 @@ the claim, the rows in that statement are those of explicit chains, and no numbe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -160,12 +161,16 @@ def certified(claim: Claim) -> Evidence:
     kind = _KINDS[_split(claim.quantity)[0]]
     if told["kind"] != kind:
         return no(f"the certificate is of kind {told['kind']}, not {kind}")
-    if claim.entries and claim.entries != entries_of(statement, claim.domain):
+    several = kind in ("stationary", "aggregated-matrix")
+    if claim.entries != (entries_of(statement, claim.domain) if several else ()):
         return no("it is proved with other entries")
-    for name, said in _said(claim, told).items():
-        ours = getattr(claim, name)
-        if ours is None or sympy.simplify(said - ours) != 0:
-            return no(f"it is proved with {name} = {said}")
+    ours = {name: getattr(claim, name) for name in ("expression", "lower", "upper")}
+    said = _said(told)
+    for name, value in ours.items():
+        if (value is None) != (name not in said):
+            return no(f"the certificate and the claim do not both state {name}")
+        if value is not None and sympy.simplify(said[name] - value) != 0:
+            return no(f"it is proved with {name} = {said[name]}")
     return Evidence(claim.id, "certificate", {}, Verdict.PROVED)
 
 
@@ -180,8 +185,8 @@ _KINDS = {
 }
 
 
-def _said(claim: Claim, told: Mapping[str, object]) -> dict[str, sympy.Expr]:
-    """The values of a claim that a statement fixes."""
+def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
+    """The values that a statement states, under the names that claims give them."""
     kind = told["kind"]
     if kind == "mean-hitting-time":
         return {"expression": expression(str(told["value"]))}
@@ -194,11 +199,10 @@ def _said(claim: Claim, told: Mapping[str, object]) -> dict[str, sympy.Expr]:
         assert isinstance(claims, list) and isinstance(where, list)
         value = expression(where[1]["value"])
         bounds = {}
-        for name, text, sign in zip(("lower", "upper"), claims, (">=", "<="), strict=True):
-            left, right = text.split(sign)
-            if left.strip() != "v0" or not right.strip().endswith("*v1"):
-                raise ValueError(f"a comparison of another form: {text}")
-            bounds[name] = expression(right.strip().removesuffix("*v1")) * value
+        for text in claims:
+            form = re.fullmatch(r"v0 (>=|<=) ([\d/]+)\*v1", text)
+            if form is not None:
+                bounds["lower" if form[1] == ">=" else "upper"] = expression(form[2]) * value
         return bounds
     return {}
 
@@ -212,8 +216,8 @@ def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
 
 
 def _row_error(claim: Claim, family: Family, point: Point) -> str | None:
-    problems = family.problems()
-    if any(chain not in _expected_rows(claim, family) for chain in _roots(claim.certificate)):
+    problems, rows = family.problems(), _expected_rows(claim, family)
+    if any(chain not in rows for chain in _roots(claim.certificate)):
         return "the certificate is about other rows than the family's"
     if _subjects(claim.certificate) != _expected_subjects(claim, family):
         return "the certificate is about another start, target or chain"
@@ -245,16 +249,14 @@ def _expected_subjects(claim: Claim, family: Family) -> list[Any]:
     if kind == "exit-time":
         return [[[_exit(family, name).start[0], None], ["outside"], False]]
     problem = next((p for p in family.problems() if p.name == name), None)
-    if problem is None or kind not in (*_TIMES, "hitting-time-bounds"):
+    times = ("hitting-time", "aggregated-hitting-time", "hitting-time-bounds")
+    if problem is None or kind not in times:
         return []
     orbits = leaves(problem.chains)[-1].orbits
     start, at = problem.start
     own = [[start, at], [problem.target], False]
     meta = [[orbits[start].cluster, at], [orbits[problem.target].cluster], True]
     return {"hitting-time": [own], "aggregated-hitting-time": [meta]}.get(kind, [own, meta])
-
-
-_TIMES = ("hitting-time", "aggregated-hitting-time")
 
 
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:

@@ -358,6 +358,15 @@ def test_no_certificate(certificate, claim):
     assert certified(replace(true, certificate=certificate)).verdict == Verdict.UNDECIDED
 
 
+def test_claim_that_states_more_than_is_proved(claim):
+    gap, law = claim("ring", "spectral-gap"), claim("ring", "stationary")
+    assert certified(replace(gap, expression=gap.lower)).verdict == Verdict.UNDECIDED
+    assert certified(replace(law, expression=gap.lower)).verdict == Verdict.UNDECIDED
+    assert certified(replace(law, entries=())).verdict == Verdict.UNDECIDED
+    bounds = claim("ring", "hitting-time-bounds")
+    assert certified(replace(bounds, expression=bounds.lower)).verdict == Verdict.UNDECIDED
+
+
 def test_claim_on_a_larger_domain_than_proved(claim):
     true = claim("complete", "hitting-time-bounds")
     larger = replace(true, domain=FAMILIES["complete"].domain)
