@@ -34,6 +34,12 @@ remaining) states to none, and 2 n for the first rounding of the entries to doub
     stationary law:  the same, and 3 for the normalisation,
 
 and a relative error of at most K u / (1 - K u) in every entry. In practice the error is a few u.
+
+Mean costs are mean hitting times with other holding times, each rounded once: the same K. An entry
+of the chain watched on a set is, with m states off the set, a ratio of sums of products of m + 1
+entries over products of m; so
+
+    chain watched on a set:  K = sum_{m=1..n} 5 (2 (m - 1) + 1) + 2 n + 1 = 5 n^2 + 2 n + 1.
 """
 
 from __future__ import annotations
@@ -64,6 +70,7 @@ _DOWN = 2.0**-_BAND
 _CEILING = 2.0 ** (_BAND // 2)
 _FLOOR = 2.0 ** -(_BAND // 2)
 _UNIT = 2.0**-53
+_ZERO = Fraction(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +111,53 @@ def mean_hitting_times(chain: Chain, targets: Collection[int]) -> Solution:
         If a state cannot reach the targets, a target is not a state, N is too large for a dense
         array, or a mean hitting time is too large for a double.
     """
+    return _costs(chain, targets, [Fraction(1)] * chain.size, "mean hitting time")
+
+
+def expected_costs(
+    chain: Chain, targets: Collection[int], costs: Sequence[Fraction], what: str = "mean cost"
+) -> Solution:
+    """Mean total cost until a set of states is reached, entrywise accurate.
+
+    A cost is paid at each time at which the walk is off the targets.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states; time grows as N^3, memory as N^2.
+    targets : collection of int
+        0-based target states, at least one.
+    costs : sequence of Fraction, length N
+        Cost >= 0 of one step from each state; not read on the targets.
+    what : str
+        What an error message calls the result.
+
+    Returns
+    -------
+    Solution
+        Mean total cost from each state; 0 on the targets.
+
+    Raises
+    ------
+    ChainError
+        As `mean_hitting_times`; also if the costs are not N numbers >= 0, or if a positive result
+        is too small for a double.
+    """
+    check_costs(chain, costs)
+    return _costs(chain, targets, costs, what)
+
+
+def check_costs(chain: Chain, costs: Sequence[Fraction]) -> None:
+    """ChainError unless there is one cost >= 0 for each state."""
+    if len(costs) != chain.size or min(costs) < 0:
+        raise ChainError(
+            f"the costs are not {chain.size} numbers that are 0 or more; give one for each state"
+        )
+
+
+def _costs(
+    chain: Chain, targets: Collection[int], costs: Sequence[Fraction], what: str
+) -> Solution:
     goals = set(check_targets(chain, targets))
     require_dense(chain)
     require_reachable(chain, goals)
@@ -116,20 +170,164 @@ def mean_hitting_times(chain: Chain, targets: Collection[int]) -> Solution:
     # Row 0 stands for all targets at once and must not move.
     mantissa[0, :] = 0.0
     band[0, :] = 0
-    time = np.ones(n + 1)
+    time = np.zeros(n + 1)
     time_band = np.zeros(n + 1, dtype=np.int64)
-    _reduce(mantissa, band, time, time_band)
+    for row, state in enumerate(free, 1):
+        time[row], time_band[row] = _split(costs[state])
+    _reduce(mantissa, band, time, time_band, 1)
     _hitting(mantissa, band, time, time_band)
     values = np.zeros(chain.size)
     for row, state in enumerate(free, 1):
-        value = _double(time[row], int(time_band[row]))
-        if not np.isfinite(value):
-            raise ChainError(
-                f"the mean hitting time from state {chain.states[state]!r} exceeds 1.8e308, the "
-                "range of a double; use exact arithmetic"
-            )
-        values[state] = value
+        values[state] = _in_range(time[row], int(time_band[row]), what, chain.states[state])
     return Solution(values, _bound(5 * n * n + 3 * n))
+
+
+def hitting_matrix(chain: Chain) -> Solution:
+    """Mean hitting time of every state from every state, entrywise accurate.
+
+    Parameters
+    ----------
+    chain : Chain
+        Irreducible chain of N states; time grows as N^4, memory as N^2.
+
+    Returns
+    -------
+    Solution
+        Values of shape (N, N): in row x and column y the mean number of steps from x to y, 0 on
+        the diagonal.
+
+    Raises
+    ------
+    ChainError
+        As `mean_hitting_times`; also if the chain is not irreducible.
+    """
+    require_dense(chain)
+    require_irreducible(chain)
+    size = chain.size
+    values = np.zeros((size, size))
+    natural = _dense(chain, range(size), size)
+    for target in range(size):
+        order = [target, *(state for state in range(size) if state != target)]
+        mantissa, band = _in_order(natural, order)
+        mantissa[0, :] = 0.0
+        band[0, :] = 0
+        time = np.ones(size)
+        time_band = np.zeros(size, dtype=np.int64)
+        _reduce(mantissa, band, time, time_band, 1)
+        _hitting(mantissa, band, time, time_band)
+        for row, state in enumerate(order[1:], 1):
+            values[state, target] = _in_range(
+                time[row], int(time_band[row]), "mean hitting time", chain.states[state]
+            )
+    n = size - 1
+    return Solution(values, _bound(5 * n * n + 3 * n))
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """Off-diagonal entries of a chain watched on some of its states.
+
+    Attributes
+    ----------
+    states : tuple of int
+        The n states, 0-based numbers in the whole chain, increasing.
+    rows : tuple of n tuples of n Fraction
+        Probability of the next watched state, zero on the diagonal: numbers with 53 significant
+        bits, of any size.
+    relative_error_bound : float
+        Of every entry, as in `Solution`.
+    """
+
+    states: tuple[int, ...]
+    rows: tuple[tuple[Fraction, ...], ...]
+    relative_error_bound: float
+
+
+def watched(chain: Chain, states: Collection[int]) -> Watched:
+    """The chain seen only when it is in a set of states, entrywise accurate.
+
+    Its transition matrix is the stochastic complement of the set (Meyer 1989, *SIAM Review* 31,
+    240-272).
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states; time grows as N^3, memory as N^2.
+    states : collection of int
+        0-based states, at least one.
+
+    Raises
+    ------
+    ChainError
+        If a state cannot reach the set, one of the set is not a state, or N is too large for a
+        dense array.
+    """
+    kept = check_targets(chain, states)
+    require_dense(chain)
+    require_reachable(chain, kept)
+    mantissa, band = _watch(_dense(chain, range(chain.size), chain.size), kept)
+    n = len(kept)
+    rows = tuple(
+        tuple(_fraction(mantissa[i, j], int(band[i, j])) if i != j else _ZERO for j in range(n))
+        for i in range(n)
+    )
+    left = chain.size - n
+    return Watched(kept, rows, _bound(5 * left * left + 2 * left + 1))
+
+
+def escape_probabilities(chain: Chain, targets: Collection[int]) -> Solution:
+    """Probability of reaching a set before coming back, from every state, entrywise accurate.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states; time grows as N^4, memory as N^2.
+    targets : collection of int
+        0-based target states B, at least one.
+
+    Returns
+    -------
+    Solution
+        P_y(tau_B < tau_y^+) for each state y off B; 0 on B.
+
+    Raises
+    ------
+    ChainError
+        As `mean_hitting_times`; also if a probability is too small for a double.
+    """
+    goals = check_targets(chain, targets)
+    require_dense(chain)
+    require_reachable(chain, goals)
+    natural = _dense(chain, range(chain.size), chain.size)
+    r = len(goals)
+    values = np.zeros(chain.size)
+    for state in set(range(chain.size)) - set(goals):
+        mantissa, band = _watch(natural, (*goals, state))
+        total, total_band = _sum(mantissa[r, :r], band[r, :r])
+        values[state] = _in_range(total, total_band, "escape probability", chain.states[state])
+    n = chain.size - r - 1
+    return Solution(values, _bound(5 * n * n + 2 * n + 3))
+
+
+def _in_order(
+    natural: tuple[FloatArray, BandArray], order: Sequence[int]
+) -> tuple[FloatArray, BandArray]:
+    """Copies with rows and columns in another order."""
+    places = np.ix_(order, order)
+    return natural[0][places], natural[1][places]
+
+
+def _watch(
+    natural: tuple[FloatArray, BandArray], kept: Sequence[int]
+) -> tuple[FloatArray, BandArray]:
+    """Entries between the states `kept`, in their order, once all others are eliminated."""
+    size = len(natural[0])
+    inside = set(kept)
+    order = [*kept, *(state for state in range(size) if state not in inside)]
+    mantissa, band = _in_order(natural, order)
+    zeros = np.zeros(size)
+    _reduce(mantissa, band, zeros, np.zeros(size, dtype=np.int64), len(kept))
+    return mantissa[: len(kept), : len(kept)], band[: len(kept), : len(kept)]
 
 
 def stationary(chain: Chain) -> Solution:
@@ -157,7 +355,7 @@ def stationary(chain: Chain) -> Solution:
     mantissa, band = _dense(chain, range(chain.size), chain.size)
     time = np.zeros(chain.size)
     time_band = np.zeros(chain.size, dtype=np.int64)
-    _reduce(mantissa, band, time, time_band)
+    _reduce(mantissa, band, time, time_band, 1)
     _weights(mantissa, band, time, time_band)
     pairs = zip(time.tolist(), time_band.tolist(), strict=True)
     values = np.array([_double(m, b) for m, b in pairs])
@@ -194,12 +392,37 @@ def _dense(chain: Chain, order: Sequence[int], size: int) -> tuple[FloatArray, B
 
 
 def _split(value: Fraction) -> tuple[float, int]:
-    """A positive rational as mantissa and band, correctly rounded."""
+    """A rational >= 0 as mantissa and band, correctly rounded."""
     band = 0
+    if not value:
+        return 0.0, band
+    while value >= _CEILING:
+        value /= 2**_BAND
+        band += 1
     while (mantissa := float(value)) < _FLOOR:
         value *= 2**_BAND
         band -= 1
     return mantissa, band
+
+
+def _fraction(mantissa: float, band: int) -> Fraction:
+    return Fraction(mantissa) * Fraction(2) ** (_BAND * band)
+
+
+def _in_range(mantissa: float, band: int, what: str, state: str) -> float:
+    """``mantissa * 2**(512 band)`` as a double; ChainError if it is out of range."""
+    value = _double(mantissa, band)
+    if not np.isfinite(value):
+        raise ChainError(
+            f"the {what} from state {state!r} exceeds 1.8e308, the range of a double; use exact "
+            "arithmetic"
+        )
+    if mantissa and value < np.finfo(np.float64).tiny:
+        raise ChainError(
+            f"the {what} from state {state!r} is below 2.2e-308, the range of a double; use exact "
+            "arithmetic"
+        )
+    return value
 
 
 def _double(mantissa: float, band: int) -> float:
@@ -255,8 +478,8 @@ def _sum(m: FloatArray, b: BandArray) -> tuple[float, int]:
 
 
 @njit(cache=True)
-def _reduce(m: FloatArray, b: BandArray, time: FloatArray, time_b: BandArray) -> None:
-    """Eliminate the last state, then the one before, down to state 0, in place.
+def _reduce(m: FloatArray, b: BandArray, time: FloatArray, time_b: BandArray, keep: int) -> None:
+    """Eliminate the last state, then the one before, until the first `keep` are left, in place.
 
     On return ``a[k, j]`` with j < k is the probability of going to j when k is left for a lower
     state, ``a[i, k]`` with i < k the entry into k when k was eliminated divided by the s_k of then,
@@ -267,7 +490,7 @@ def _reduce(m: FloatArray, b: BandArray, time: FloatArray, time_b: BandArray) ->
     plain = np.empty(len(time), dtype=np.bool_)
     for i in range(len(time)):
         plain[i] = not b[i].any()
-    for k in range(len(time) - 1, 0, -1):
+    for k in range(len(time) - 1, keep - 1, -1):
         s, s_b = _sum(m[k, :k], b[k, :k])
         least = 1.0
         for j in range(k):
