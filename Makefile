@@ -5,19 +5,24 @@ READY := .venv/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test slow lint book browser clean
+.PHONY: help verify test slow benchmark lint book browser clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 verify: $(READY)  ## re-check every claim: proofs, numerics, simulation
 	$(BIN)/metastable verify
+	$(BIN)/metastable verify catalogue
 
 test: $(READY)  ## run the fast tests
 	$(BIN)/pytest -n $(JOBS)
 
 slow: $(READY)  ## run the slow tests
 	$(BIN)/pytest -n $(JOBS) -m "slow and not browser"
+
+benchmark: $(READY)  ## time solving from rows against stormpy and SymPy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -e '.[benchmark]'
+	$(BIN)/python tests/benchmarks/rows.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

@@ -25,12 +25,23 @@ from rich.table import Table
 
 from numerics import bookbuild, elimination, exact, simulate
 from numerics.chain import Chain, ChainError, parse_number, read_chain
-from numerics.verify import METHODS, Judgement, Verdict, concrete, judge
+from numerics.rows import concrete
+from numerics.verify import METHODS, Judgement, Verdict, judge
 from theory import checker, render
+from theory.attachment import ATTACHMENTS, Attachment
+from theory.catalogue import catalogue, is_built_in, load
+from theory.catalogue import derivation as derivation_of
 from theory.claims import Claim, Derivation, NoClaim, named
 from theory.domain import DomainError, describe
-from theory.family import Family, FamilyError, Problem, built_in, load, place_in_family
+from theory.expansion import expand
+from theory.family import Family, FamilyError, Problem, built_in, place_in_family
+from theory.kernel import Kernel
+from theory.kernels import kernels
+from theory.meta_graph import MetaGraph
+from theory.meta_graphs import meta_graphs
 from theory.skeleton import skeleton
+
+CATALOGUE = "catalogue"  # what verify calls the compositions of built-in parts
 
 app = typer.Typer(
     add_completion=False,
@@ -124,11 +135,22 @@ def _fail(message: str) -> NoReturn:
 # ---------------------------------------------------------------- families
 @app.command()
 def families(as_json: AsJson = False) -> None:
-    """List the built-in families with their parameters, domains, gates, start and target."""
+    """List the built-in families, and the parts of which others are composed."""
+    parts: dict[str, Mapping[str, Kernel | MetaGraph | Attachment]] = {
+        "kernels": kernels(),
+        "meta_graphs": meta_graphs(),
+        "attachments": ATTACHMENTS,
+    }
     if as_json:
-        _print_json({"families": [_describe(f) for f in built_in().values()]})
+        composed = {kind: {n: p.title for n, p in named.items()} for kind, named in parts.items()}
+        _print_json({"families": [_describe(f) for f in built_in().values()], **composed})
         return
     print("\n\n".join(_block(family) for family in built_in().values()))
+    print("\nkernel/meta-graph/attachment, such as clique/ring/gate:")
+    for kind, named_parts in parts.items():
+        for n, (name, part) in enumerate(named_parts.items()):
+            label = kind.replace("_", "-") if n == 0 else ""
+            print(f"  {label:<12}{name}: {part.title}")
 
 
 def _block(family: Family) -> str:
@@ -187,7 +209,7 @@ def _describe(family: Family) -> dict[str, Any]:
         "gates": family.gates,
         "start": checker.place(name, at),
         "target": problem.target,
-        "quantities": list(Derivation(family).recipes),
+        "quantities": list(derivation_of(family).recipes),
     }
 
 
@@ -216,6 +238,9 @@ def derive(
     at: At = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX only.")] = False,
     as_json: AsJson = False,
+    order: Annotated[
+        int | None, typer.Option("--order", help="Expand in epsilon up to this power.")
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option("--certificate", metavar="FILE", help="Write the proof here.")
     ] = None,
@@ -224,7 +249,10 @@ def derive(
     _require_writable(certificate)
     chosen = load(family)
     point = None if at is None else _point(chosen, at)
-    claim = Derivation(chosen).claim(quantity)
+    claim = derivation_of(chosen).claim(quantity)
+    if order is not None:
+        _expansion(claim, order, as_json, latex, certificate)
+        return
     values = {} if point is None else render.values_at(claim, chosen, point)
     if certificate is not None:
         proof = {**claim.certificate, "claim": claim.id}
@@ -242,6 +270,45 @@ def derive(
             print(f"{name.replace('_', ' ')} at {at}: {_shorten(value)}")
     if told["certificate"]["verdict"] != Verdict.PROVED:
         raise typer.Exit(1)
+
+
+def _expansion(
+    claim: Claim, order: int, as_json: bool, latex: bool, certificate: Path | None
+) -> None:
+    """Print the expansion of a claim, and write its proof."""
+    found = expand(claim, order)
+    if certificate is not None:
+        certificate.write_text(json.dumps(found.certificate, indent=1) + "\n", encoding="utf-8")
+    statement = checker.text(checker.check(found.certificate))
+    if latex:
+        print(render.expansion_latex(found))
+    elif as_json:
+        _print_json(
+            {
+                "family": claim.family,
+                "quantity": claim.quantity,
+                "first": found.first,
+                "terms": [str(term) for term in found.terms],
+                "remainder": {
+                    "power": order,
+                    "lower": str(found.lower),
+                    "upper": str(found.upper),
+                },
+                "latex": render.expansion_latex(found),
+                "domain": render.domain_text(found.domain),
+                "certificate": {
+                    "kind": "expansion",
+                    "verdict": str(Verdict.PROVED),
+                    "statement": statement,
+                },
+            }
+        )
+    else:
+        print(f"{claim.id}, for {render.domain_text(found.domain)}:")
+        for n, term in enumerate(found.terms):
+            print(f"  epsilon^{found.first + n}: {term}")
+        print(f"  epsilon^{order}: between {found.lower} and {found.upper}")
+        print(f"{Verdict.PROVED} by a certificate of kind expansion")
 
 
 def _claim_json(claim: Claim) -> dict[str, Any]:
@@ -290,7 +357,11 @@ def _print_claim(claim: Claim, told: Mapping[str, Any]) -> None:
 @app.command()
 def verify(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[FAMILY | CLAIM]...", help="Default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FAMILY | CLAIM]...",
+            help="Default: all built-in families; catalogue: their compositions.",
+        ),
     ] = None,
     method: Annotated[str | None, typer.Option("--method", help=" | ".join(METHODS))] = None,
     json_file: JsonFile = None,
@@ -334,10 +405,16 @@ def _claims(targets: Sequence[str]) -> list[tuple[str, Derivation, str]]:
     todo: list[tuple[str, Derivation, str]] = []
     derivations: dict[str, Derivation] = {}
     for target in targets:
+        if target == CATALOGUE:
+            for family, quantities in catalogue():
+                whole = derivation_of(family)
+                todo += [(family.id, whole, q) for q in quantities]
+            continue
         name, quantity = target, ""
-        if not target.endswith(".py") and target not in built_in() and "/" in target:
-            name, quantity = target.rsplit("/", 1)
-        derivation = derivations.setdefault(name, Derivation(load(name)))
+        *head, last = target.rsplit("/", 1)
+        if head and not last.endswith(".py") and last not in (*ATTACHMENTS, "ports"):
+            name, quantity = *head, last
+        derivation = derivations.setdefault(name, derivation_of(load(name)))
         if quantity and quantity not in derivation.recipes:
             known = ", ".join(derivation.recipes)
             raise InputError(f"unknown claim {target!r}: {name} has {known}")
@@ -389,10 +466,10 @@ def check(
     print(f"VERIFIED: {checker.text(statement)}")
     claim = certificate.get("claim")
     name, _, quantity = str(claim).rpartition("/")
-    if claim is None or (family is None and name not in built_in()):
+    if claim is None or (family is None and not is_built_in(name)):
         print("No built-in claim is named in the file: the statement above is all that is shown.")
         return
-    if Derivation(load(family or name)).claim(quantity).statement != statement:
+    if derivation_of(load(family or name)).claim(quantity).statement != statement:
         print(f"REFUSED: this is not the statement of the claim {claim}")
         raise typer.Exit(1)
     print(f"It is the claim {claim}.")

@@ -18,20 +18,25 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy
 
 from numerics import elimination, simulate
 from numerics.chain import FloatArray
-from numerics.verify import Judgement, concrete, judge
-from theory import checker, render
+from numerics.rows import concrete
+from numerics.verify import Judgement, judge
+from theory import catalogue, checker, render
+from theory.attachment import Attachment
+from theory.bounds.base import Bound
 from theory.certificates import Certificate
-from theory.chain import ExplicitChain, OrbitChain, Row, leaves
-from theory.claims import Claim, Derivation
+from theory.chain import ExplicitChain, OrbitChain, Row, chain_from_json, leaves
+from theory.claims import Claim, NoClaim, where
+from theory.composition import H2, R2, H, R
 from theory.domain import Domain, Point, evaluate, expression, tidy
-from theory.family import Family, load
+from theory.family import Family
+from theory.kernel import Kernel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +59,23 @@ KINDS = {
     "cyclic-gap": "Every Fourier mode of the chain, its characteristic polynomial signed.",
     "spectral-gap": "A proof of a lower bound, one of an upper bound, and of how far they are "
     "apart.",
+    "second-moment": "The same for the squares: $m = 2h - 1 + Pm$ off the target.",
+    "return-time": "A mean hitting time, and one step before it.",
+    "return-second-moment": "A second moment, and one step before it.",
+    "generating-function": "$m = \\rho Pm$ off the target, 1 on it; the target is reached.",
+    "composed-law": "The product of the law on the clusters and that inside one.",
+    "composed-aggregated": "A mean hitting time of the walk, over the rate of its steps.",
+    "composed-gap": "The gap of the walk, and the time to reach the gate in one cluster.",
+    "composed-root": "A root of the block that belongs to an eigenvalue of the walk.",
+    "even-gap": "Moves that are uniform on each class: the eigenvalues inside it are at most 0.",
+    "capacity": "A mean hitting time, and a symmetry that exchanges its two ends.",
+    "metastability-ratio": "Two escape probabilities, each from a function on the orbits.",
+    "stochastic-complement": "Moves that leave a cluster, read as moves inside it.",
+    "pseudo-gap": "The eigenvalues of the chain watched on a cluster, which is reversible.",
+    "conductance": "A proved gap, by Cheeger's inequality; and the cut around one cluster.",
+    "kemeny": "Mean hitting times from one state, summed against the stationary law.",
+    "kemeny-walk": "The same for the walk on the clusters.",
+    "expansion": "The first powers of a small parameter, and bounds of the rest.",
     "instance": "A parameter that the conclusion does not mention is given a value.",
     "cases": "Cases that cover the domain, each with a proof of its own.",
 }
@@ -67,7 +89,31 @@ HEADINGS = {
     "aggregated-hitting-time": "Hitting time of the aggregated chain",
     "hitting-time-bounds": "Comparison with the aggregated chain",
     "spectral-gap": "Spectral gap",
+    "second-moment": "Second moment of the hitting time",
+    "exit-law": "Law of the exit time",
+    "exact-gap": "Spectral gap, exactly",
+    "metastable-eigenvalues": "Metastable eigenvalues",
+    "stochastic-complement": "Stochastic complement of a cluster",
+    "pseudo-spectral-gap": "Pseudo-spectral gap of the chain watched on a cluster",
+    "metastability-ratio": "Metastability ratio",
+    "capacity": "Capacity",
+    "conductance": "Conductance",
+    "kemeny": "Kemeny's constant",
 }
+
+SYMBOLS = {
+    "second-moment": r"\mathbb{E}[\tau^2]",
+    "exit-law": r"\mathbb{E}[\rho^{\tau_{\mathrm{exit}}}]",
+    "exact-gap": r"1-\lambda_2",
+    "metastable-eigenvalues": r"1-\lambda(\mu)",
+    "stochastic-complement": "S",
+    "pseudo-spectral-gap": r"\gamma_{\mathrm{ps}}",
+    "metastability-ratio": "r",
+    "capacity": r"\mathrm{cap}",
+    "conductance": r"\Phi",
+    "kemeny": r"\kappa",
+}
+"""Of the quantities that only composed families have."""
 
 
 class Markdown(str):
@@ -85,12 +131,12 @@ class Page:
 
     Parameters
     ----------
-    family : a family, a built-in id, or the path of a family file.
+    family : a family, an id, ``kernel/meta-graph/attachment``, or the path of a family file.
     """
 
     def __init__(self, family: Family | str):
-        self.family = load(family) if isinstance(family, str) else family
-        self.derivation = Derivation(self.family)
+        self.family = catalogue.load(family) if isinstance(family, str) else family
+        self.derivation = catalogue.derivation(self.family)
         self.problem = self.family.problems()[0]
 
     def claim(self, quantity: str = "hitting-time") -> Claim:
@@ -115,19 +161,9 @@ class Page:
 
     def rows(self) -> Markdown:
         """The rows of the orbit chain of the default problem, in its most general case."""
-        chain = self.chain()
         told = inspect.getdoc(type(self.family).problems)
         own = told if told != inspect.getdoc(Family.problems) else None
-        lines = [own, ""] if own else []
-        lines += ["| from | states | moves to, with probability |", "|---|---|---|"]
-        for row in chain.rows:
-            size = render.latex(chain.orbits[row.orbit].size)
-            moves = ", ".join(
-                _unbroken(f"`{_place(m.to, m.at)}` ${render.latex(m.probability)}$")
-                for m in row.moves
-            )
-            lines.append(f"| {_row_name(row)} | ${size}$ | {moves} |")
-        return Markdown("\n".join(lines))
+        return Markdown("\n".join([*([own, ""] if own else []), row_table(self.chain())]))
 
     def chain(self) -> OrbitChain:
         """The orbit chain of the default problem, in its most general case."""
@@ -179,39 +215,103 @@ class Page:
         return hitting_time_figure(self, at)
 
 
+def row_table(chain: OrbitChain) -> Markdown:
+    """The rows of a chain; a move that also takes a step of a walk is marked with W."""
+    lines = ["| from | states | moves to, with probability |", "|---|---|---|"]
+    for row in chain.rows:
+        size = render.latex(chain.orbits[row.orbit].size)
+        moves = ", ".join(
+            _unbroken(
+                f"`{_place(m.to, m.at)}` ${render.latex(m.probability)}$" + " and $W$" * m.meta
+            )
+            for m in row.moves
+        )
+        lines.append(f"| {_row_name(row)} | ${size}$ | {moves} |")
+    return Markdown("\n".join(lines))
+
+
 def theorem(claim: Claim, label: str | None = None) -> Markdown:
     """A claim as a theorem with its domain; by default the label is its id with a hyphen."""
-    kind = next(k for k in sorted(HEADINGS, key=len, reverse=True) if claim.quantity.startswith(k))
-    rest = claim.quantity.removeprefix(kind).strip("-").replace("-", " ")
-    title = HEADINGS[kind] + (f", {rest}" if rest else "")
-    name = label or claim.id.replace("/", "-")
-    body = f"For {_range(claim.domain, ',')} {_about(claim, kind)}\n\n$$\n{statement(claim)}\n$$"
+    name = label or re.sub(r"[^A-Za-z0-9]+", "-", claim.id)
+    body = f"For {_range(claim.domain, ',')} {_about(claim)}\n\n$$\n{statement(claim)}\n$$"
     if claim.sharp:
         at = ", ".join(f"{render.latex(expression(n))} = {x}" for n, x in claim.sharp.items())
         body += f"\n\nThe upper bound is attained at ${at}$."
+    title = heading(claim.quantity)
     return Markdown(f"````{{prf:theorem}} {title}\n:label: {name}\n\n{body}\n````")
 
 
-def _about(claim: Claim, kind: str) -> str:
+def heading(quantity: str) -> str:
+    """The name of a quantity in words."""
+    kind = _kind(quantity)
+    rest = quantity.removeprefix(kind).strip("-").replace("-", " ")
+    return ", ".join(x for x in (HEADINGS.get(kind, ""), rest) if x)
+
+
+def _kind(quantity: str) -> str:
+    """The quantity without the name of a problem."""
+    return next((k for k in sorted(HEADINGS, key=len, reverse=True) if quantity.startswith(k)), "")
+
+
+def _symbol(quantity: str) -> str:
+    return SYMBOLS.get(quantity, render.symbol(quantity))
+
+
+def column(name: str) -> str:
+    """The head of a column: a quantity by its symbol, anything else as it is."""
+    short = {"hitting-time-bounds": r"$\mathbb{E}[\tau]/T_A$", "exact-gap": r"$1-\lambda_2$, exact"}
+    return short.get(name, f"${_symbol(name)}$" if name in HEADINGS else f"`{name}`")
+
+
+def _ends_of(said: Mapping[str, Any]) -> tuple[str, str]:
+    """Start and target in words, with their clusters where a walk joins these."""
+    start = f"`{checker.place(*said['start'])}`" if "start" in said else ""
+    target = f"`{said['target'][0]}`" if "target" in said else ""
+    meta = said.get("meta", {})
+    if isinstance(meta, Mapping) and "start" in meta:
+        clusters = f"`{checker.place(*meta['start'])}`", f"`{meta['target'][0]}`"
+        if not start:
+            return clusters
+        return f"{start} in cluster {clusters[0]}", f"{target} in cluster {clusters[1]}"
+    return (
+        (start, target) if start != target else (f"{start} in one", f"{target} in another cluster")
+    )
+
+
+def _about(claim: Claim) -> str:
     """What a claim speaks of, in words."""
     said = checker.conclusion(claim.statement)
+    kind = _kind(claim.quantity)
     if kind == "hitting-time-bounds":
         said = said["where"][0]
-    start = checker.place(*said["start"]) if "start" in said else ""
-    target = said["target"][0] if "target" in said else ""
+    start, target = _ends_of(said.get("of", said))
     return {
-        "hitting-time": f"the mean time from `{start}` to `{target}` is",
-        "hitting-time-bounds": f"the mean time from `{start}` to `{target}` is bounded by that of "
+        "hitting-time": f"the mean time from {start} to {target} is",
+        "second-moment": f"the time from {start} to {target} has the second moment",
+        "hitting-time-bounds": f"the mean time from {start} to {target} is bounded by that of "
         "the aggregated chain between their clusters:",
-        "exit-time": f"the mean time from `{start}` until the cluster is left is",
-        "stationary": "the chain is reversible, and the stationary probability of one state is",
+        "exit-time": f"the mean time from {start} until the cluster is left is",
+        "exit-law": f"the time from {start} until the cluster is left has the generating function",
+        "exact-gap": "the gap of the full chain is",
+        "metastable-eigenvalues": "an eigenvalue $\\mu$ of the walk on the clusters gives the "
+        "eigenvalue $\\lambda(\\mu)$ of the full chain, with",
+        "stochastic-complement": "the chain watched on one cluster has the transitions",
+        "pseudo-spectral-gap": "the pseudo-spectral gap of the chain watched on one cluster is",
+        "metastability-ratio": "the largest probability to reach another gate before coming back, "
+        "over the least probability of another state to reach a gate before coming back, is",
+        "capacity": f"the capacity between {start} and {target} is",
+        "conductance": "the conductance of the full chain is bounded by",
+        "kemeny": "the mean time to a state drawn from the stationary law, from any state, is",
+        "stationary": "the stationary probability of state $x$ in cluster $k$ is"
+        if "meta" in said
+        else "the chain is reversible, and the stationary probability of one state is",
         "aggregated-matrix": "the probability of a step from a cluster to another, or to another "
         "class of clusters, is",
-        "aggregated-hitting-time": f"the mean time from `{start}` to `{target}` in the chain of "
+        "aggregated-hitting-time": f"the mean time from {start} to {target} in the chain of "
         "the clusters is",
         "spectral-gap": "the gap of the full chain "
         + ("is" if claim.expression is not None else "is bounded by"),
-    }[kind]
+    }.get(kind, f"{heading(claim.quantity)} is")
 
 
 def claims_table(judged: Iterable[Judgement]) -> Markdown:
@@ -273,10 +373,222 @@ def solution_table(chain: OrbitChain, h: Mapping[str, sympy.Expr]) -> Markdown:
     return Markdown(f"$$\n\\begin{{aligned}}{body}\\end{{aligned}}\n$$")
 
 
+# ---------------------------------------------------------------- composed families
+Found = Mapping[str, Mapping[str, Claim | NoClaim]]
+
+
+def derive_all(names: Iterable[str], quantities: Iterable[str] = ()) -> Found:
+    """Every claim of some families, or the reason why there is none.
+
+    Parameters
+    ----------
+    names : ids of families.
+    quantities : those asked for; by default all that a family has.
+    """
+    wanted = tuple(quantities)
+    found: dict[str, dict[str, Claim | NoClaim]] = {}
+    for name in names:
+        derivation = catalogue.derivation(catalogue.load(name))
+        found[name] = {}
+        for quantity in wanted or derivation.recipes:
+            try:
+                found[name][quantity] = derivation.claim(quantity)
+            except NoClaim as error:
+                found[name][quantity] = error
+    return found
+
+
+def status_table(rows: Found) -> Markdown:
+    """What is proved: a closed form, bounds within a factor, or nothing and why.
+
+    Parameters
+    ----------
+    rows : name of a row -> quantity, or whatever heads a column -> claim or the reason for none.
+    """
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    heads = map(column, columns)
+    letters: dict[str, str] = {}
+
+    def cell(one: Claim | NoClaim) -> str:
+        if isinstance(one, Claim):
+            return status(one)
+        return f"*{letters.setdefault(reason(one), chr(ord('a') + len(letters)))}*"
+
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, cells in rows.items():
+        told = (cell(cells[x]) if x in cells else "" for x in columns)
+        lines.append(f"| `{name}` | {' | '.join(told)} |")
+    why = "; ".join(f"*{letter}* {text}" for text, letter in letters.items())
+    return Markdown("\n".join([*lines, *(["", f"Not derived: {why}."] if why else [])]))
+
+
+def status(claim: Claim) -> str:
+    """``=`` for a closed form, else the factor between two bounds, ``<`` if it is no constant."""
+    if claim.expression is not None or claim.entries:
+        return "="
+    said = checker.conclusion(claim.statement)
+    if "ratio" in said:
+        return rf"$\times {render.latex(expression(said['ratio']))}$"
+    assert claim.lower is not None and claim.upper is not None
+    factor = sympy.cancel(claim.upper / claim.lower)
+    return rf"$\times {render.latex(factor)}$" if factor.is_number else "$<$"
+
+
+def reason(error: NoClaim) -> str:
+    """Why a claim was not derived, without the name of the claim."""
+    return str(error).split(": ", 2)[-1]
+
+
+def walk_values(claim: Claim) -> dict[str, sympy.Expr]:
+    """What the proof of a hitting time or its second moment says of the walk on the clusters.
+
+    Returns
+    -------
+    By symbol: H and R, the mean hitting and return times, and for a second moment H2 and R2; in
+    the most general case.
+    """
+    kinds = {
+        "mean-hitting-time": "H", "return-time": "R",
+        "second-moment": "H2", "return-second-moment": "R2",
+    }  # fmt: skip
+    _, *walk = _general(claim.certificate)["premises"]
+    told = [part["statement"] for part in walk]
+    return {kinds[x["kind"]]: expression(x["value"]) for x in told}
+
+
+def walk_moments(claim: Claim) -> Markdown:
+    """H, R and, from the proof of a second moment, H2 and R2 as formulas."""
+    lines = []
+    for name, value in walk_values(claim).items():
+        lines += _factored(_subscript(name), value)
+    body = r" \\[0.6ex] ".join(lines)
+    return Markdown(f"$$\n\\begin{{aligned}}{body}\\end{{aligned}}\n$$")
+
+
+def second_moment(claim: Claim) -> Markdown:
+    """The second moment for every walk, by the moments of the walk."""
+    first, *_ = _general(claim.certificate)["premises"]
+    value = expression(first["statement"]["value"])
+    top, bottom = sympy.fraction(sympy.cancel(value))
+    parts = sympy.Poly(top, H, R, H2, R2).as_dict()
+    terms = sympy.Add(
+        *(
+            sympy.Mul(tidy(x / bottom, claim.domain), *map(sympy.Pow, (H, R, H2, R2), powers))
+            for powers, x in parts.items()
+        ),
+        evaluate=False,
+    )
+    body = r" \\[0.6ex] ".join(_broken(_symbol("second-moment"), terms))
+    return Markdown(f"$$\n\\begin{{aligned}}{body}\\end{{aligned}}\n$$")
+
+
+def _subscript(name: str) -> str:
+    """``H2`` as H with the index 2."""
+    return f"{name[0]}_{name[1]}" if name[1:] else name
+
+
+def cluster_values(claim: Claim) -> tuple[sympy.Expr, sympy.Expr]:
+    """The numbers a and c for which E = a (H + c R) is proved for every walk.
+
+    Raises
+    ------
+    ValueError
+        The mean time is not of this form.
+    """
+    first, *_ = _general(claim.certificate)["premises"]
+    value = expression(first["statement"]["value"])
+    step = sympy.factor(sympy.cancel(value.subs({H: 1, R: 0}) - value.subs({H: 0, R: 0})))
+    share = sympy.factor(sympy.cancel(value.subs({H: 0, R: 1}) / step))
+    if sympy.cancel(value - step * (H + share * R)) != 0:
+        raise ValueError(f"{claim.id}: the mean time is not a (H + c R)")
+    return tidy(step, claim.domain), tidy(share, claim.domain)
+
+
+def _general(certificate: Certificate) -> Certificate:
+    """The proof of the most general case."""
+    while certificate["statement"]["kind"] == "cases":
+        certificate = certificate["premises"][-1]
+    return certificate
+
+
+def walks_table(found: Found) -> Markdown:
+    """Start, target, H and R of the walk of each composed family."""
+    lines = ["| | from | to | $H$ | $R$ |", "|---|---|---|---|---|"]
+    for name, claims in found.items():
+        claim = claims["hitting-time"]
+        if isinstance(claim, Claim):
+            start, target = _ends_of({"meta": checker.conclusion(claim.statement)["meta"]})
+            moments = walk_values(claim)
+            told = (f"${render.latex(moments[x])}$" for x in ("H", "R"))
+            row = [f"`{name.split('/')[1]}`", start, target, *told]
+            lines.append(f"| {' | '.join(row)} |")
+    return Markdown("\n".join(lines))
+
+
+def clusters_table(found: Found) -> Markdown:
+    """The numbers a and c of E = a (H + c R) for each kernel and attachment."""
+    lines = ["| | | $a$ | $c$ |", "|---|---|---|---|"]
+    for name, claims in found.items():
+        claim = claims["hitting-time"]
+        if isinstance(claim, Claim):
+            kernel, _, attachment = name.rsplit("/", 2)
+            told = (f"$\\displaystyle {render.latex(x)}$" for x in cluster_values(claim))
+            lines.append(f"| `{kernel}` | `{attachment}` | {' | '.join(told)} |")
+    return Markdown("\n".join(lines))
+
+
+def parts_table(parts: Iterable[Kernel | Family | Attachment]) -> Markdown:
+    """Kernels, meta-graphs or attachments: id, first sentence, parameters with their ranges."""
+    lines = ["| id | | parameters |", "|---|---|---|"]
+    for part in parts:
+        if isinstance(part, Attachment):
+            prose, parameters = part.gates[0].upper() + part.gates[1:], part.parameters
+            prose = re.sub(r"\b(epsilon|theta|delta|n)\b(?!'|o)", r"$\\\1$", prose)
+            prose = prose.replace(r"$\n$", "$n$").replace("1 - $\\theta$", r"$1 - \theta$")
+        else:
+            prose = inspect.cleandoc(type(part).__doc__ or "").split("\n\n")[0]
+            prose, parameters = " ".join(prose.split()), part.domain.parameters
+        ranges = "<br>".join(
+            _range(Domain((p,))) if p.facts else f"${render.latex(expression(p.name))}$"
+            for p in parameters
+        )
+        lines.append(f"| `{part.id}` | {prose.rstrip('.')} | {ranges} |")
+    return Markdown("\n".join(lines))
+
+
+def formulas(claims: Iterable[Claim]) -> Markdown:
+    """Claims one after another, each with its name, its domain and its formula."""
+    parts = []
+    for claim in claims:
+        says = f"**{heading(claim.quantity)}.** For {_range(claim.domain, ',')} {_about(claim)}"
+        parts.append(f"{says}\n\n$$\n{statement(claim)}\n$$")
+    return Markdown("\n\n".join(parts))
+
+
+def folded(title: str, text: str) -> Markdown:
+    """Text that opens at a click."""
+    return Markdown(f"::::::{{dropdown}} {title}\n{text}\n::::::")
+
+
+# ---------------------------------------------------------------- general theorems
+def bound_theorem(bound: Bound) -> Markdown:
+    """A general theorem: statement, source, what is checked, and where it is sharp."""
+    lines = [bound.statement, "", f"*Source.* {bound.source}."]
+    checked = "; ".join(hypothesis.name for hypothesis in bound.hypotheses)
+    lines += ["", f"*Checked.* {checked}."]
+    for name, what in (("Data", bound.data), ("Optional", bound.optional)):
+        if what:
+            lines += ["", f"*{name}.* " + "; ".join(f"`{x}`: {y}" for x, y in what.items()) + "."]
+    if bound.equality:
+        lines += ["", f"*Sharp.* {bound.equality}."]
+    body = "\n".join(lines)
+    return Markdown(f"````{{prf:theorem}} {bound.title}\n:label: bound-{bound.id}\n\n{body}\n````")
+
+
 # ---------------------------------------------------------------- formulas
 def statement(claim: Claim) -> str:
     """What a claim says, in LaTeX: as `theory.render.claim_latex`, long formulas broken."""
-    name = render.symbol(claim.quantity)
+    name = _symbol(claim.quantity)
     if claim.expression is not None:
         lines = [(name, "=", claim.expression)]
     elif checker.conclusion(claim.statement)["kind"] == "comparison":
@@ -285,7 +597,7 @@ def statement(claim: Claim) -> str:
         lines = [(name, r"\ge", claim.lower), (name, r"\le", claim.upper)]
     else:
         return _entries(claim, name)
-    short = render.claim_latex(claim)
+    short = f"{name} = {render.latex(claim.expression or 0)}"
     if len(lines) == 1 and _width(lines[0][2]) <= WIDE and "cos" not in short:
         return short
     return _aligned(lines)
@@ -306,14 +618,39 @@ def _comparison(claim: Claim, name: str) -> str:
 
 def _entries(claim: Claim, name: str) -> str:
     """A law or a matrix, equal values together; what stays in a cluster is left out."""
-    groups: dict[sympy.Expr, list[str]] = {}
+    said = checker.conclusion(claim.statement)
+    if said["kind"] == "composed-law":
+        parts = ((r"\pi_W", said["meta"]), (r"\pi_L", said))
+        lines = [r"\pi(k, x) &= \pi_W(k)\, \pi_L(x)"]
+        for symbol, part in parts:
+            rows = chain_from_json(claim.domain, part["chain"]).rows
+            values = [expression(x) for x in part["law"]]
+            pairs = [
+                (_interval(where(r)), tidy(x, claim.domain))
+                for r, x in zip(rows, values, strict=True)
+            ]
+            lines += _grouped(symbol, "on", pairs)
+        return _stacked(lines)
+    entries: dict[tuple[str, ...], sympy.Expr] = {}
     for entry in claim.entries:
         base = [re.sub(r"\[j\]$|\[(.*)\]$", r"[\1]", p) for p in entry.place]
         here = [p.split("[")[0] for p in base]
-        if len(here) == 2 and here[0] == here[1] and ("[" not in base[1] or base[1].endswith("[]")):
-            continue
-        places = [_interval(p) for p in entry.place]
-        groups.setdefault(entry.value, []).append(r"\to ".join(places))
+        inside = len(here) == 2 and here[0] == here[1]
+        stays = inside and ("[" not in base[1] or base[1].endswith("[]"))
+        if not stays or claim.quantity == "stochastic-complement":
+            entries[entry.place] = entries.get(entry.place, sympy.Integer(0)) + entry.value
+    pairs = [
+        (r"\to ".join(map(_interval, place)), tidy(value, claim.domain))
+        for place, value in entries.items()
+    ]
+    return _stacked(_grouped(name, "on" if claim.quantity == "stationary" else "for", pairs))
+
+
+def _grouped(name: str, word: str, pairs: Iterable[tuple[str, sympy.Expr]]) -> list[str]:
+    """Equations, one for each value, with the places that have it."""
+    groups: dict[sympy.Expr, list[str]] = {}
+    for place, value in pairs:
+        groups.setdefault(value, []).append(place)
     lines = []
     for value, places in groups.items():
         rows: list[list[str]] = []
@@ -321,10 +658,13 @@ def _entries(claim: Claim, name: str) -> str:
             if not rows or sum(map(_letters, [*rows[-1], place])) > WIDE // 2:
                 rows.append([])
             rows[-1].append(place)
-        where = r" \\ ".join(r",\; ".join(row) for row in rows)
-        kind = "on" if claim.quantity == "stationary" else "for"
-        block = rf"\begin{{array}}{{l}} {where} \end{{array}}"
-        lines.append(rf"{name} &= {render.latex(value)} && \text{{{kind}}}\;{block}")
+        span = r" \\ ".join(r",\; ".join(row) for row in rows)
+        block = rf"\begin{{array}}{{l}} {span} \end{{array}}"
+        lines.append(rf"{name} &= {render.latex(value)} && \text{{{word}}}\;{block}")
+    return lines
+
+
+def _stacked(lines: Iterable[str]) -> str:
     return r"\begin{aligned}" + r" \\[1ex] ".join(lines) + r"\end{aligned}"
 
 
@@ -470,7 +810,7 @@ def _row_name(row: Row) -> str:
 
 def _gates(text: str) -> str:
     """The rule for the sparse edges, its formulas set."""
-    text = re.sub(r"epsilon(/\(K-1\))?", lambda m: f"${m[0].replace('epsilon', EPSILON)}$", text)
+    text = re.sub(r"epsilon(/\([^)]*\))?", lambda m: f"${m[0].replace('epsilon', EPSILON)}$", text)
     text = re.sub(r"\b(l != k|k[+-]1|[kK])\b(?![^$]*\$[^$]*$)", r"$\1$", text)
     return text.replace("->", "→").replace("l != k", r"l \ne k")
 

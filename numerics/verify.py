@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
 import sympy
 
-from numerics import elimination, exact, simulate, spectrum
+from numerics import composed, elimination, exact, quantities, rows, simulate, spectrum
 from numerics.chain import Chain, ChainError
+from numerics.rows import concrete
 from numerics.stattest import mean_band
 from theory import checker
 from theory.chain import (
@@ -28,14 +28,25 @@ from theory.chain import (
     chain_from_json,
     leaf_at,
     leaves,
-    lumping_error,
 )
 from theory.claims import Claim, entries_of, law_at
+from theory.composed import ARGUMENT, Composed, complement_entries, product_entries
 from theory.derive import exit_chain
 from theory.domain import Point, describe, domain_from_json, evaluate, expression
 from theory.enclosure import enclose
-from theory.family import Cyclic, Exit, Family
+from theory.family import Exit, Family
 
+# Quantities that are eigenvalues, and those that only composed families have.
+EIGENVALUES = ("spectral-gap", "exact-gap", "metastable-eigenvalues", "pseudo-spectral-gap")
+OF_COMPOSED = (
+    *EIGENVALUES[1:],
+    *("stochastic-complement", "metastability-ratio", "capacity", "conductance", "kemeny"),
+)
+MOST_STATES = 200  # of a composed family's explicit chain
+_MOST_STATES = {
+    "conductance": quantities.MAX_CUTS,  # found by looking at every set of states
+    **dict.fromkeys((*EIGENVALUES, "metastability-ratio", "kemeny"), 60),
+}
 METHODS = ("exact", "float", "simulation")
 ALARM = 1e-9  # false-alarm rate of one simulated comparison
 REPLICAS = 2000
@@ -120,9 +131,20 @@ def judge(
     for method in methods:
         if not applies(method, claim.quantity):
             continue
-        chosen = points if method != "simulation" else points[:1]
+        if isinstance(family, Composed):
+            most = _MOST_STATES.get(claim.quantity, MOST_STATES)
+            points = [p for p in points if family.states(_complete(family, p)) <= most]
+        chosen = points
+        if method == "simulation" and points:
+            chosen = [_shortest(claim, points)]
         evidence += [measure(claim, family, method, point, seed) for point in chosen]
     return Judgement(claim, _verdict(evidence), tuple(evidence))
+
+
+def _shortest(claim: Claim, points: Sequence[Point]) -> Point:
+    """The point at which there is least to simulate."""
+    value = claim.expression if claim.upper is None else claim.upper
+    return points[0] if value is None else min(points, key=lambda p: enclose(value, p)[1])
 
 
 def applies(method: str, quantity: str) -> bool:
@@ -132,7 +154,7 @@ def applies(method: str, quantity: str) -> bool:
     """
     kind = _split(quantity)[0]
     if method == "exact":
-        return kind != "spectral-gap"
+        return kind not in EIGENVALUES
     return method == "float" or kind in ("hitting-time", "hitting-time-bounds", "exit-time")
 
 
@@ -158,11 +180,11 @@ def certified(claim: Claim) -> Evidence:
     facts = {*statement["domain"]["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
     if facts != set(claim.domain.all_facts):
         return no(f"it is proved for {', '.join(sorted(facts))}")
-    kind = _KINDS[_split(claim.quantity)[0]]
-    if told["kind"] != kind:
-        return no(f"the certificate is of kind {told['kind']}, not {kind}")
-    several = kind in ("stationary", "aggregated-matrix")
-    if claim.entries != (entries_of(statement, claim.domain) if several else ()):
+    kinds = _KINDS[_split(claim.quantity)[0]]
+    if told["kind"] not in kinds:
+        return no(f"the certificate is of kind {told['kind']}, not {kinds[0]}")
+    listed = _ENTRIES.get(told["kind"])
+    if claim.entries != (listed(statement, claim.domain) if listed else ()):
         return no("it is proved with other entries")
     ours = {name: getattr(claim, name) for name in ("expression", "lower", "upper")}
     said = _said(told)
@@ -174,24 +196,47 @@ def certified(claim: Claim) -> Evidence:
     return Evidence(claim.id, "certificate", {}, Verdict.PROVED)
 
 
-_KINDS = {
-    "hitting-time": "mean-hitting-time",
-    "exit-time": "mean-hitting-time",
-    "aggregated-hitting-time": "mean-hitting-time",
-    "hitting-time-bounds": "comparison",
-    "stationary": "stationary",
-    "aggregated-matrix": "aggregated-matrix",
-    "spectral-gap": "spectral-gap",
+_KINDS = {  # what proves a quantity: of a family given by its rows, of a composed one
+    "hitting-time": ("mean-hitting-time",),
+    "second-moment": ("second-moment",),
+    "exit-time": ("mean-hitting-time",),
+    "exit-law": ("generating-function",),
+    "aggregated-hitting-time": ("mean-hitting-time", "composed-aggregated"),
+    "hitting-time-bounds": ("comparison",),
+    "stationary": ("stationary", "composed-law"),
+    "aggregated-matrix": ("aggregated-matrix",),
+    "spectral-gap": ("spectral-gap", "composed-gap"),
+    "exact-gap": ("composed-root",),
+    "metastable-eigenvalues": ("composed-root",),
+    "stochastic-complement": ("stochastic-complement",),
+    "pseudo-spectral-gap": ("pseudo-gap",),
+    "metastability-ratio": ("metastability-ratio",),
+    "capacity": ("capacity",),
+    "conductance": ("conductance",),
+    "kemeny": ("kemeny",),
 }
+
+
+_ENTRIES = {  # kinds that state several values
+    "stationary": entries_of,
+    "aggregated-matrix": entries_of,
+    "composed-law": product_entries,
+    "stochastic-complement": complement_entries,
+}
+_VALUE = (  # kinds that state one exact value
+    *("mean-hitting-time", "second-moment", "generating-function", "composed-aggregated"),
+    *("composed-root", "pseudo-gap", "metastability-ratio", "capacity", "kemeny"),
+)
+_BOUNDS = ("spectral-gap", "composed-gap", "conductance")
 
 
 def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
     """The values that a statement states, under the names that claims give them."""
     kind = told["kind"]
-    if kind == "mean-hitting-time":
-        return {"expression": expression(str(told["value"]))}
-    if kind == "spectral-gap":
-        cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
+    cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
+    if kind in _VALUE:
+        return {"expression": expression(str(told["value"])).subs(cosine)}
+    if kind in _BOUNDS:
         keys = {"lower": "lower", "upper": "upper", "expression": "value"}
         return {n: expression(str(told[k])).subs(cosine) for n, k in keys.items() if k in told}
     if kind == "comparison":
@@ -210,24 +255,26 @@ def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
 # ---------------------------------------------------------------- rows
 def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
     """Compare the rows that the certificate is about with the explicit chain at a point."""
-    reason = _row_error(claim, family, family.domain.complete(point))
+    error = composed.row_error if isinstance(family, Composed) else _row_error
+    reason = error(claim, family, _complete(family, point))  # type: ignore[arg-type]
     verdict = Verdict.CONSISTENT if reason is None else Verdict.REFUTED
     return Evidence(claim.id, "rows", point, verdict, reason=reason or "")
 
 
+def _complete(family: Family, point: Point) -> dict[str, Fraction]:
+    """The family's parameters at a point of a claim, which may have others beside."""
+    names = {p.name for p in family.domain.parameters}
+    return family.domain.complete({k: v for k, v in point.items() if k in names})
+
+
 def _row_error(claim: Claim, family: Family, point: Point) -> str | None:
-    problems, rows = family.problems(), _expected_rows(claim, family)
-    if any(chain not in rows for chain in _roots(claim.certificate)):
+    problems, expected = family.problems(), _expected_rows(claim, family)
+    if any(chain not in expected for chain in _roots(claim.certificate)):
         return "the certificate is about other rows than the family's"
     if _subjects(claim.certificate) != _expected_subjects(claim, family):
         return "the certificate is about another start, target or chain"
-    explicit = family.explicit(point)
-    for p in problems:
-        place = partial(family.place, p.name, point=point)
-        error = lumping_error(explicit, leaf_at(p.chains, point), point, place)
-        if error:
-            return error
-    return None if family.cyclic is None else _cyclic_error(family, family.cyclic, point)
+    gap = _split(claim.quantity)[0] == "spectral-gap"
+    return rows.error(family, point, (*problems, *([family.gap_problem()] if gap else [])))
 
 
 def _expected_rows(claim: Claim, family: Family) -> list[Any]:
@@ -240,6 +287,8 @@ def _expected_rows(claim: Claim, family: Family) -> list[Any]:
         return [exit_chain(leaves(problems[""].chains)[-1], end.start, domain).to_json()]
     if kind == "spectral-gap" and family.cyclic is not None:
         return [[list(move) for move in family.cyclic.moves]]
+    if kind == "spectral-gap":
+        return [leaf.to_json() for leaf in leaves(family.gap_problem().chains)]
     return [leaf.to_json() for leaf in leaves(problems[name].chains)]
 
 
@@ -282,34 +331,6 @@ def _roots(certificate: Mapping[str, Any]) -> list[Any]:
     return [statement.get("chain", statement.get("moves"))]
 
 
-def _cyclic_error(family: Family, cyclic: Cyclic, point: Point) -> str | None:
-    """Whether the explicit chain differs from the moves on Z_K x types."""
-    explicit, K = family.explicit(point), int(point["K"])
-    sizes = {name: evaluate(expression(size), point) for name, size in cyclic.types.items()}
-    expected: dict[tuple[int, int], Fraction] = {}
-    by_place: dict[tuple[int, str], list[int]] = {}
-    for n, (k, i) in enumerate(explicit.states):
-        by_place.setdefault((k, family.type((k, i))), []).append(n)
-    for (k, kind), members in by_place.items():
-        if len(members) != sizes[kind]:
-            return f"type {kind} has {len(members)} states in a cluster, not {sizes[kind]}"
-        for source, target, shift, text in cyclic.moves:
-            if source != kind:
-                continue
-            p = evaluate(expression(text), point)
-            others = [x for x in range(K) if x != k]
-            clusters = others if shift == "others" else [(k + int(shift)) % K]
-            for cluster in clusters:
-                for n in members:
-                    for m in by_place.get((cluster, target), []):
-                        share = p / len(clusters) / sizes[target]
-                        expected[n, m] = expected.get((n, m), Fraction(0)) + share
-    off = {pair: p for pair, p in expected.items() if p and pair[0] != pair[1]}
-    return (
-        None if off == explicit.transitions else "the chain differs from its moves on Z_K x types"
-    )
-
-
 # ---------------------------------------------------------------- numbers
 Band = tuple[Fraction, Fraction]  # a value lies between these
 Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matrix
@@ -317,7 +338,7 @@ Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matri
 
 def measure(claim: Claim, family: Family, method: str, point: Point, seed: int = 0) -> Evidence:
     """Compare a claim with the explicit chain at a point, by a method that applies to it."""
-    full = family.domain.complete(point)
+    full = {**point, **_complete(family, point)}
     try:
         truth = _truth(claim.quantity, family, method, full, seed)
     except ChainError as error:
@@ -365,12 +386,22 @@ def _claimed(claim: Claim, point: Point) -> dict[Key, Band]:
     """The exact values that a claim states."""
     if claim.expression is not None:
         return {(): enclose(claim.expression, point)}
+    if _composed(claim):
+        return {key: (p, p) for key, p in composed.law_at(claim, point).items()}
     if claim.quantity == "stationary":
         return {(place,): (p, p) for place, p in law_at(claim, point).items()}
+    if claim.quantity == "stochastic-complement":
+        chain = chain_from_json(claim.domain, claim.statement["complement"])
+        return {(a, b): (p, p) for a, row in chain.at(point).items() for b, p in row.items()}
     if claim.quantity == "aggregated-matrix":
         chain = chain_from_json(claim.domain, _leaf(claim.statement, point)["aggregated"])
         return {(a, b): (p, p) for a, row in chain.at(point).items() for b, p in row.items()}
     return {}
+
+
+def _composed(claim: Claim) -> bool:
+    """Whether a claim is the product law of a composed family."""
+    return bool(checker.conclusion(claim.statement)["kind"] == "composed-law")
 
 
 def _leaf(statement: Mapping[str, Any], point: Point) -> Mapping[str, Any]:
@@ -385,8 +416,13 @@ def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) 
     """The quantity on the explicit chain, by a method that applies to it."""
     chain, explicit = _concrete(family, point)
     kind, name = _split(quantity)
+    if isinstance(family, Composed) and kind in OF_COMPOSED:
+        found = composed.truth(kind, family, chain, explicit, method, point)
+        return {
+            k: _around(x, bound) if bound else (Fraction(x),) * 2 for k, (x, bound) in found.items()
+        }
     if kind == "spectral-gap":
-        return {(): _around(spectrum.spectral_gap(chain))}
+        return {(): _around(spectrum.additive_gap(chain))}
     if kind in ("stationary", "aggregated-matrix"):
         return _of_law(kind, family, method, point)
     if kind == "aggregated-hitting-time":
@@ -394,12 +430,19 @@ def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) 
         meta = _aggregated(chain, clusters, _law(chain, method))
         start, target = family.start(name, point), family.target(name, point)
         return {(): _hitting(meta, method, start[0], [target[0]], seed)}
-    if kind == "exit-time":
+    if kind in ("exit-time", "exit-law"):
         start = _exit_start(family, name, point)
         targets = [n for n, (k, _) in enumerate(explicit.states) if k != start[0]]
+        if kind == "exit-law":
+            return {
+                (): _exit_law(chain, method, explicit.states.index(start), targets, point[ARGUMENT])
+            }
         return {(): _hitting(chain, method, explicit.states.index(start), targets, seed)}
     start, target = family.start(name, point), family.target(name, point)
     states = explicit.states
+    if kind == "second-moment":
+        moments = quantities.second_moments(chain, [states.index(target)], _way(method))
+        return {(): _answered(moments, states.index(start))}
     return {(): _hitting(chain, method, states.index(start), [states.index(target)], seed)}
 
 
@@ -409,12 +452,6 @@ def _split(quantity: str) -> tuple[str, str]:
         if quantity == kind or quantity.startswith(f"{kind}-"):
             return kind, quantity.removeprefix(kind).removeprefix("-")
     return quantity, ""
-
-
-def concrete(explicit: ExplicitChain) -> Chain:
-    """The explicit chain as a concrete one; state (k, i) is called ``k.i``."""
-    names = [f"{k}.{i}" for k, i in explicit.states]
-    return Chain.from_entries(names, ((a, b, p) for (a, b), p in explicit.transitions.items()))
 
 
 def _concrete(family: Family, point: Point) -> tuple[Chain, ExplicitChain]:
@@ -438,6 +475,26 @@ def _hitting(chain: Chain, method: str, start: int, targets: list[int], seed: in
     return Fraction(sample.mean + mean - high), Fraction(sample.mean + mean - low)
 
 
+def _way(method: str) -> quantities.Method:
+    return "exact" if method == "exact" else "float"
+
+
+def _answered(answer: quantities.Answer[Any], start: int) -> Band:
+    """One value of several, with the error bound of all."""
+    value = answer.value[start]
+    return (
+        (value, value)
+        if isinstance(value, Fraction)
+        else _around(float(value), answer.relative_error_bound or FLOAT_TOLERANCE)
+    )
+
+
+def _exit_law(
+    chain: Chain, method: str, start: int, targets: list[int], argument: Fraction
+) -> Band:
+    return _answered(quantities.generating_function(chain, targets, argument, _way(method)), start)
+
+
 def _law(chain: Chain, method: str) -> tuple[Band, ...]:
     if method == "exact":
         return tuple((x, x) for x in exact.stationary(chain))
@@ -448,13 +505,18 @@ def _law(chain: Chain, method: str) -> tuple[Band, ...]:
 def _of_law(kind: str, family: Family, method: str, point: Point) -> dict[Key, Band]:
     chain, explicit = _concrete(family, point)
     law = _law(chain, method)
-    places = [family.place("", state, point) for state in explicit.states]
     if kind == "stationary":
         out: dict[Key, Band] = {}
-        for place, (low, high) in zip(places, law, strict=True):
-            before = out.get((place,), (low, high))
-            out[(place,)] = min(low, before[0]), max(high, before[1])
+        for state, (low, high) in zip(explicit.states, law, strict=True):
+            key: Key = (
+                composed.pair(family, state, point)
+                if isinstance(family, Composed)
+                else (family.place("", state, point),)
+            )
+            before = out.get(key, (low, high))
+            out[key] = min(low, before[0]), max(high, before[1])
         return out
+    places = [family.place("", state, point) for state in explicit.states]
     orbits = leaf_at(family.problems()[0].chains, point).orbits
     label = {
         k: (orbits[name].cluster, index)
@@ -501,13 +563,15 @@ def _exit(family: Family, name: str) -> Exit:
 
 def _exit_start(family: Family, name: str, point: Point) -> State:
     """A state in the orbit from which an exit time is asked."""
+    if isinstance(family, Composed):
+        return family.start("", point)
     orbit, at = _exit(family, name).start
     index = None if at is None else int(evaluate(expression(at), point))
     states = family.explicit(point).states
     return next(s for s in states if family.place("", s, point) == (orbit, index))
 
 
-def _around(value: float, error: float = FLOAT_TOLERANCE) -> Band:
+def _around(value: float | Fraction, error: float = FLOAT_TOLERANCE) -> Band:
     middle, slack = Fraction(value), Fraction(value) * Fraction(error + 2**-50)
     return middle - slack, middle + slack
 

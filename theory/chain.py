@@ -18,6 +18,7 @@ from theory.domain import Domain, Point, evaluate, expression
 State = tuple[int, int]  # cluster k, member i; both count from 0
 Place = tuple[str, int | None]  # class, index
 j = sympy.Symbol("j")  # the index inside a class
+ONE = sympy.Integer(1)
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,17 @@ class Orbit:
 
 @dataclass(frozen=True)
 class Move:
-    """A transition to an orbit; ``sparse`` if it leaves the cluster."""
+    """A transition to an orbit.
+
+    ``sparse`` if it leaves the cluster; ``meta`` if the type becomes ``to`` while the cluster makes
+    one step of a walk on the clusters that the rows leave open.
+    """
 
     to: str
     probability: sympy.Expr
     at: sympy.Expr | None = None
     sparse: bool = False
+    meta: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +90,21 @@ class OrbitChain:
                     "index": span(row.index),
                     "to": [
                         [m.to, None if m.at is None else str(m.at), str(m.probability)]
-                        + (["sparse"] if m.sparse else [])
+                        + (["W"] if m.meta else ["sparse"] if m.sparse else [])
                         for m in row.moves
                     ],
                 }
                 for row in self.rows
             ],
         }
+
+    def states(self, point: Point) -> int:
+        """Number of states at a point."""
+        count = Fraction(0)
+        for o in self.orbits.values():
+            first, last = o.index or (sympy.Integer(0), sympy.Integer(0))
+            count += (evaluate(last - first, point) + 1) * evaluate(o.size, point)
+        return int(count)
 
     def at(self, point: Point) -> dict[Place, dict[Place, Fraction]]:
         """All rows at a point, exact; orbits of size 0 are left out."""
@@ -254,7 +268,13 @@ def chain_from_json(domain: Domain, data: Mapping[str, Any]) -> OrbitChain:
         Row(
             r["from"],
             tuple(
-                Move(to, expression(p), None if at is None else expression(at), bool(tag))
+                Move(
+                    to,
+                    expression(p),
+                    None if at is None else expression(at),
+                    sparse="sparse" in tag,
+                    meta="W" in tag,
+                )
                 for to, at, p, *tag in r["to"]
             ),
             span(r["index"]),

@@ -403,7 +403,8 @@ class Domain:
         """Whether every point of this domain lies in the other, by its facts."""
         known = all(set(other[k]) <= set(self.data[k]) for k in ("integers", "reals"))
         facts = (self.fact(f, self.divides) for f in other["facts"])
-        return known and not other.get("values") and all(self.sign(*f) for f in facts)
+        same = {**self.values, **other.get("values", {})} == self.values
+        return known and same and all(self.sign(*f) for f in facts)
 
 
 def positive_sum(p: Poly, strict: set[int]) -> bool:
@@ -523,6 +524,7 @@ def residuals(chain: Chain, values: Any, target: list[str]) -> list[tuple[Row, Q
     need(bool(target) and all(t in chain.classes for t in target), "unknown target")
     out = []
     for row in chain.rows:
+        need(all(m[3:] in ([], ["sparse"]) for m in row.data["to"]), "an unknown tag")
         if row.name not in target:
             value = drift = row.value(values[row.name])
             for to, at, p, _ in row.moves():
@@ -532,30 +534,292 @@ def residuals(chain: Chain, values: Any, target: list[str]) -> list[tuple[Row, Q
     return out
 
 
-def mean_hitting_time(s: Any, w: Any, premises: list[Any]) -> Domain:
-    """The mean time to hit a target, on rows or on the aggregated rows of a premise."""
+TIMES = ("mean-hitting-time", "second-moment", "return-time", "return-second-moment")
+MOMENTS = {"H": "H >= 1", "R": "R >= 1", "H2": "H2 >= 1", "R2": "R2 >= 1"}
+OF_WALK = re.compile(r"\b[HR]2?\b")
+
+
+def tagged(chain: Any) -> bool:
+    """Whether some moves take a step of a walk W on the clusters."""
+    return any(move[3:] == ["W"] for row in chain["rows"] for move in row["to"])
+
+
+def elsewhere(walk: Any, domain: Domain) -> None:
+    """Require that W goes to one state from another; its moments are no parameters."""
+    (state,) = listed(walk["target"])
+    single = walk["chain"]["classes"][state] == {"size": "1", "index": None}
+    need(set(walk) == {"chain", "target", "start"}, "not the parts of a walk")
+    need(single and walk["start"][0] != state, "the walk does not lead to another cluster")
+    need(not set(MOMENTS) & set(domain.env), "a moment of W is a parameter")
+
+
+def time_of(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """Mean or second moment of a hitting or return time, or its generating function."""
+    if "meta" in s:
+        return with_walk(s, w, premises)
+    if tagged(s["chain"]):
+        need(not premises, "too many premises")
+        return for_every_walk(s, w)
     if premises:
         need(premises[0]["kind"] == "aggregated-matrix", "a premise of the wrong kind")
         need(premises[0]["aggregated"] == s["chain"], "the chain is not the aggregated one")
         need(premises[0]["domain"] == s["domain"], "the premise has another domain")
-    domain = Domain(s["domain"], w["charts"])
-    chain, values = Chain(domain, s["chain"], listed(s["target"])), w["values"]
-    for row, value, drift in residuals(chain, values, s["target"]):
+    domain, kind = Domain(s["domain"], w["charts"]), s["kind"]
+    chain, target = Chain(domain, s["chain"], listed(s["target"])), s["target"]
+    functions = w.get("functions") or {"f": w["values"]}
+    for row, value, drift in residuals(chain, functions["f"], target):
         need(row.domain.sign(value), f"the time from {row.name} may be negative")
         need((drift - ONE).is_zero(), f"the equation of {row.name} is not met")
-    name, at = s["start"]
-    index = None if at is None else domain.index(at)
-    chain.inside(name, index, domain)
-    there = domain.expression(values[name], **({"j": index} if index else {}))
+    last = functions["f"]
+    if "second" in kind:
+        last = functions["m"]
+        for row, _, drift in residuals(chain, last, target):
+            f = row.value(functions["f"][row.name])
+            need((drift - f - f + ONE).is_zero(), f"the second equation of {row.name} is not met")
+    if kind == "generating-function":
+        last, argument = functions["m"], domain.expression(s["s"])
+        need(domain.sign(argument, True) and domain.sign(ONE - argument), "s is not in (0, 1]")
+        need(
+            all((parse(last[t], domain.env) - ONE).is_zero() for t in target), "not 1 on the target"
+        )
+        for row in (r for r in chain.rows if r.name not in target):
+            mean = mean_of(row, last)
+            need(
+                (row.value(last[row.name]) - argument * mean).is_zero(),
+                f"the equation of {row.name}",
+            )
+    if kind.startswith("return"):
+        need(len(target) == 1 and chain.single(target[0]), "the target is not one state")
+        (row,) = (r for r in chain.rows if r.name == target[0])
+        f = mean_of(row, functions["f"])
+        there = ONE + f + f + mean_of(row, last) if "second" in kind else ONE + f
+    else:
+        name, at = s["start"]
+        index = None if at is None else domain.index(at)
+        chain.inside(name, index, domain)
+        there = domain.expression(last[name], **({"j": index} if index else {}))
     need((there - domain.expression(s["value"])).is_zero(), "the value at the start is another")
     return domain
 
 
+def mean_of(row: Row, values: Any) -> Q:
+    """The mean of a function after one step."""
+    parts = [p * row.value(values[to], at) for to, at, p, _ in row.moves() if not p.is_zero()]
+    return reduce(Q.__add__, parts, ZERO)
+
+
+def for_every_walk(s: Any, w: Any) -> Domain:
+    """A time on clusters x types, where moves tagged W take the cluster one step of any chain W.
+
+    H, R (H2, R2) are the first (second) moments of W's time to the target's cluster, and back.
+    """
+    domain, second = Domain(s["domain"], w["charts"]), s["kind"] == "second-moment"
+    known = ["H", "R", "H2", "R2"][: 4 if second else 2]
+    about = {f for f in (*domain.facts, *domain.values.values()) if OF_WALK.search(f)}
+    fits = set(MOMENTS) & set(domain.reals) == set(known) and about == {MOMENTS[n] for n in known}
+    need(fits and not set(MOMENTS) & {*domain.integers, *domain.values}, "H and R are moments of W")
+    need(s["kind"] in TIMES[:2], "no such time")
+    need(not OF_WALK.search(str(s["chain"])), "the rows depend on W")
+    chain, (target,) = Chain(domain, s["chain"]), listed(s["target"])
+    need(chain.single(target), "the target is not one state")
+    one = {name: domain.env[name] for name in known}
+    later = {n: {"H": one[n] - ONE} for n in ("H", "R")}
+    if second:
+        for n in ("H", "R"):
+            later[n]["H2"] = one[n + "2"] - one[n] - one[n] + ONE
+    zero = dict.fromkeys(("H", "H2") if second else ("H",), ZERO)
+
+    def value(row: Row, f: str, name: str, at: Q | None, times: dict[str, Q]) -> Q:
+        place = {"j": at} if at else {}
+        return row.domain.expression(w["away"][f][name], **place, **times)
+
+    for row in chain.rows:
+        raw = row.data["to"]
+        need(all(move[3:] in ([], ["W"]) for move in raw), "an unknown tag")
+        for away in (True, False):
+            here, mean = {}, {}
+            for f in ("f", "m") if second else ("f",):
+                inside, landing = w["functions"][f], ZERO
+                here[f] = (
+                    value(row, f, row.name, row.j, {}) if away else row.value(inside[row.name])
+                )
+                total = ZERO
+                for (to, at, p, _), move in zip(row.moves(), raw, strict=True):
+                    if move[3:] == ["W"]:
+                        total = total + p * value(row, f, to, at, later["H" if away else "R"])
+                        landing = landing + p * (
+                            value(row, f, to, at, zero) - row.value(inside[to], at)
+                        )
+                    elif away:
+                        total = total + p * value(row, f, to, at, {})
+                    else:
+                        total = total + p * row.value(inside[to], at)
+                mean[f] = total
+                need(landing.is_zero(), f"the functions do not meet where {row.name} leads")
+                for name in ("H", "H2")[: 1 + second]:
+                    need(not has(here[f], name) or away, "a function inside depends on H")
+                    flat = [c for c in collect(here[f], name)[1:]]
+                    need(
+                        len(flat) <= 1 and not any(has(c, n) for c in flat for n in ("H", "H2")),
+                        "not affine",
+                    )
+            if row.name == target and not away:
+                need(all(v.is_zero() for v in here.values()), "the function is not 0 at the target")
+                continue
+            need(row.domain.sign(here["f"]), f"the time from {row.name} may be negative")
+            need((here["f"] - mean["f"] - ONE).is_zero(), f"the equation of {row.name} is not met")
+            if second:
+                rest = here["m"] - mean["m"] - here["f"] - here["f"] + ONE
+                need(rest.is_zero(), f"the second equation of {row.name} is not met")
+    name, at = s["start"]
+    index = None if at is None else domain.index(at)
+    chain.inside(name, index, domain)
+    there = domain.expression(
+        w["away"]["m" if second else "f"][name], **({"j": index} if index else {})
+    )
+    need((there - domain.expression(s["value"])).is_zero(), "the value at the start is another")
+    return domain
+
+
+def with_walk(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """A time for one walk W, from what holds for every walk and from W's own times."""
+    domain, (first, *own) = Domain(s["domain"], w["charts"]), premises
+    mine = {k: v for k, v in s.items() if k not in ("domain", "value", "meta")}
+    need(
+        mine == {k: v for k, v in first.items() if k not in ("domain", "value")},
+        "another statement",
+    )
+    need("meta" not in first and tagged(first["chain"]), "not a statement for every walk")
+    elsewhere(s["meta"], domain)
+    names = {
+        "mean-hitting-time": "H",
+        "return-time": "R",
+        "second-moment": "H2",
+        "return-second-moment": "R2",
+    }
+    chosen = {}
+    for premise in own:
+        name, walk = names[premise["kind"]], s["meta"]
+        need("meta" not in premise and name not in chosen, "a premise of the wrong kind")
+        same = all(premise[k] == walk[k] for k in ("chain", "target", "start") if k in premise)
+        need(same and not tagged(premise["chain"]), "the premise speaks of another walk")
+        chosen[name] = domain.expression(premise["value"])
+        need(domain.contains(premise["domain"]), "the domain is larger than a premise's")
+    wide = {**first["domain"], "reals": [n for n in first["domain"]["reals"] if n not in MOMENTS]}
+    wide["facts"] = [f for f in wide["facts"] if f not in MOMENTS.values()]
+    need(domain.contains(wide), "the domain is larger than a premise's")
+    value = parse(first["value"], {**domain.env, **chosen}, domain.divides)
+    need((value - domain.expression(s["value"])).is_zero(), "another value")
+    return domain
+
+
+def composed_law(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The product of W's law and that of one cluster, in which moves tagged W stay."""
+    domain = Domain(s["domain"], w["charts"])
+    need([p["kind"] for p in premises] == ["stationary"] * 2, "not two laws")
+    inside, walk = premises
+    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
+    tags = [m[3:] for r in s["chain"]["rows"] for m in r["to"]]
+    need(all(tag in ([], ["W"]) for tag in tags) and ["W"] in tags, "no walk")
+    need(
+        inside["chain"] == {**s["chain"], "rows": rows} and inside["law"] == s["law"], "another law"
+    )
+    need(walk["chain"] == s["meta"]["chain"] and walk["law"] == s["meta"]["law"], "another walk")
+    need(
+        all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
+    )
+    return domain
+
+
+def composed_aggregated(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The mean hitting time of the clusters: W's own over the rate of its steps, sum of pi q."""
+    domain, (law, walk) = Domain(s["domain"], w["charts"]), premises
+    need((law["kind"], walk["kind"]) == ("stationary", "mean-hitting-time"), "other premises")
+    chain, rate = Chain(domain, s["chain"]), ZERO
+    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
+    need(law["chain"] == {**s["chain"], "rows": rows} and "meta" not in walk, "another chain")
+    elsewhere(s["meta"], domain)
+    need(all(walk[k] == v for k, v in s["meta"].items()), "another walk")
+    need(
+        all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
+    )
+    mass = masses(chain, law["law"])
+    for row in chain.rows:
+        for move, (_, _, p, _) in zip(
+            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
+        ):
+            if move[3:]:
+                need(move[3:] == ["W"], "an unknown tag")
+                rate = rate + row.total(mass(row) * p)
+    need(domain.sign(rate, True), "the walk may never step")
+    same = domain.expression(s["value"]) * rate - domain.expression(walk["value"])
+    need(same.is_zero(), "another value")
+    return domain
+
+
+def composed_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The gap of clusters joined at one state by a reversible walk W of gap gamma.
+
+    E(f, f) >= kappa A^2 + e law(pivot) gamma B^2 with A = |f - f(., pivot)| and B = |f(., pivot) -
+    mean|, and |f - mean| <= A + B; above by W's slow function, constant inside clusters.
+    """
+    domain = Domain(s["domain"], w["charts"])
+    low, law, below, above = premises
+    kinds = [p["kind"] for p in (low, law)]
+    need(kinds == ["gap-lower", "stationary"] and "reversed" not in law, "premises of other kinds")
+    walk_kinds = [(conclusion(p)["kind"], conclusion(p).get("side")) for p in (below, above)]
+    below_kinds = ("gap-lower", None), ("even-gap", None), ("cyclic-gap", "lower")
+    need(walk_kinds[0] in below_kinds, "no lower bound of W")
+    need(walk_kinds[1] in (("gap-upper", None), ("cyclic-gap", "upper")), "no upper bound of W")
+    need(which(below) == which(above) and s["meta"] == chains(below), "another walk")
+    need(("even" in s) == (conclusion(below)["kind"] == "even-gap"), "another reading of the rows")
+    sizes = conclusion(below).get("types", {}).values()
+    need(all(size == "1" for size in sizes), "a cluster is one state of W")
+    chain, pivot = Chain(domain, s["chain"]), s["pivot"]
+    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
+    for p in (low, law):
+        need(p["chain"] == {**s["chain"], "rows": rows}, "the premises speak of other rows")
+    need(low["pivot"] == pivot and chain.single(pivot), "another pivot")
+    for p in premises:
+        need(domain.contains(p["domain"]), "the domain is larger than a premise's")
+        need(not dropped(p) & set(domain.env), "a parameter of a premise has been chosen")
+    leaving, weight = ZERO, ZERO
+    for row in chain.rows:
+        for move, (to, _, p, _) in zip(
+            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
+        ):
+            if move[3:]:
+                need(move[3:] == ["W"] and row.name == to == pivot, "W moves elsewhere")
+                leaving = leaving + p
+        if row.name == pivot:
+            weight = domain.expression(law["law"][row.number])
+    flow, kappa = leaving * weight, domain.expression(low["value"])
+    ends = [flow * domain.expression(conclusion(p)["value"]) for p in (below, above)]
+    need(domain.sign(kappa, True) and domain.sign(ends[0], True), "a rate may vanish")
+    lower, upper = domain.expression(s["lower"]), domain.expression(s["upper"])
+    need(domain.sign(kappa * ends[0] - lower * (kappa + ends[0])), "the lower bound is not shown")
+    need(domain.sign(upper - ends[1]), "the upper bound is not shown")
+    need(domain.sign(lower, True), "the lower bound may not be positive")
+    need(domain.sign(domain.expression(s["ratio"]) * lower - upper), "the bounds are further apart")
+    return domain
+
+
 def stationary(s: Any, w: Any, premises: list[Any]) -> Domain:
-    """The stationary law, by detailed balance; unique if one state is reached from all."""
+    """The stationary law, by balance with the time-reversed rows; unique by a premise.
+
+    Without ``reversed`` the chain is its own reversal.
+    """
     same_chain(s, premises, "mean-hitting-time")
+    need(not tagged(s["chain"]), "moves of a walk")
     domain = Domain(s["domain"], w["charts"])
     chain, total = Chain(domain, s["chain"]), ZERO
+    back_rows = chain.rows
+    if "reversed" in s:
+        back_rows = Chain(domain, {**s["chain"], "rows": s["reversed"]}).rows
+        ends = [
+            [(r["from"], r["index"]) for r in rows] for rows in (s["reversed"], s["chain"]["rows"])
+        ]
+        need(ends[0] == ends[1], "the reversed rows serve other states")
     target, *more = premises[0]["target"]
     need(not more and chain.single(target), "the target is not one state")
     mass = masses(chain, s["law"])
@@ -566,7 +830,7 @@ def stationary(s: Any, w: Any, premises: list[Any]) -> Domain:
         total = total + row.total(mass(row))
         for to, at, _, _ in row.moves():
             charge(chain.count)
-            for other in (r for r in chain.rows if r.name == to):
+            for other in (r for r in back_rows if r.name == to):
                 if at and (
                     row.domain.sign(other.lo - at, True) or row.domain.sign(at - other.hi, True)
                 ):
@@ -675,6 +939,33 @@ def gap_lower(s: Any, w: Any, premises: list[Any]) -> Domain:
     return domain
 
 
+def even_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The gap from below where a move to a class is uniform on its states, or on the others.
+
+    Functions that sum to 0 inside a class then have eigenvalues <= 0; the rest are those of rows.
+    """
+    same_chain(s, premises, "stationary")
+    need("reversed" not in premises[0], "the chain is not reversible")
+    domain = Domain(s["domain"], w["charts"])
+    chain, gap = Chain(domain, s["chain"]), domain.expression(s["value"])
+    names_ = [row.name for row in chain.rows]
+    need(len(names_) <= 4 and not any(row.indexed for row in chain.rows), "too many classes")
+    matrix = {(a, b): ZERO for a in names_ for b in names_}
+    for row in chain.rows:
+        for to, _, p, _ in row.moves():
+            matrix[row.name, to] = matrix[row.name, to] + p
+    rest, carry, x = list[Q](), ZERO, Q(variable("x"))
+    for coefficient in reversed(characteristic(matrix, names_)):
+        carry = carry + coefficient
+        rest.insert(0, carry)
+    need(rest.pop(0).is_zero(), "1 is not an eigenvalue")
+    need(domain.sign(ONE - gap), "the modes inside a class may be nearer to 1")
+    shifted = reduce(lambda value, a: value * (ONE - gap + x) + a, reversed(rest), ZERO)
+    for coefficient in collect(shifted, "x"):
+        need(domain.sign(coefficient), "an eigenvalue may be nearer to 1")
+    return domain
+
+
 def instance(s: Any, w: Any, premises: list[Any]) -> Domain:
     """A conclusion that does not mention some integers holds once such integers exist."""
     need([s["of"]] == premises, "not one premise")
@@ -710,6 +1001,7 @@ def instance(s: Any, w: Any, premises: list[Any]) -> Domain:
 def gap_upper(s: Any, w: Any, premises: list[Any]) -> Domain:
     """The gap from above: one test function."""
     same_chain(s, premises, "stationary")
+    need("reversed" not in premises[0], "the chain is not reversible")
     domain = Domain(s["domain"], w["charts"])
     chain, values = Chain(domain, s["chain"]), w["values"]
     mass, gap = masses(chain, premises[0]["law"]), domain.expression(s["value"])
@@ -801,7 +1093,8 @@ def cyclic_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
     else:
         gap = domain.expression(s["value"])
         if s["side"] == "lower":
-            need(domain.sign(ONE - gap), "the eigenvalue 0 inside a type is nearer to 1")
+            alone = all(size == "1" for size in types.values())
+            need(alone or domain.sign(ONE - gap), "the eigenvalue 0 inside a type is nearer to 1")
             for here, block in ((domain, rest), (modes, blocks[False])):
                 for coefficient in collect(at(block, ONE - gap + x), "x"):
                     need(here.sign(coefficient), "an eigenvalue may be nearer to 1")
@@ -859,6 +1152,9 @@ def dropped(s: Any) -> set[str]:
     return free - set(s["domain"]["integers"])
 
 
+LOWER = ("gap-lower", "even-gap")
+
+
 def spectral_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
     """Lower bound, upper bound, their ratio and the exact value, of one chain."""
     domain = Domain(s["domain"], w["charts"])
@@ -867,9 +1163,10 @@ def spectral_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
         need(domain.contains(premise["domain"]), "the domain is larger than a premise's")
         need(which(premise) == which(premises[0]), "the premises speak of other chains")
         need(not dropped(premise) & set(domain.env), "a parameter of a premise has been chosen")
-    need(low["kind"] == "gap-lower" or cyclic(low, "lower"), "no lower bound")
+    need(low["kind"] in LOWER or cyclic(low, "lower"), "no lower bound")
     need(high["kind"] == "gap-upper" or cyclic(high, "upper"), "no upper bound")
     need(s["chains"] == chains(premises[0]), "another chain")
+    need(("even" in s) == (low["kind"] == "even-gap"), "another reading of the rows")
     need(s["lower"] == low["value"] and s["upper"] == high["value"], "other bounds")
     if high.get("lower") != s["lower"] or high["ratio"] != s["ratio"]:
         lower, upper = domain.expression(s["lower"]), domain.expression(s["upper"])
@@ -973,6 +1270,272 @@ def cases(s: Any, w: Any, premises: list[Any]) -> Domain:
     return domain
 
 
+# ---------------------------------------------------------------- further quantities of clusters
+def untagged(chain: Any) -> Any:
+    """The rows of one cluster, in which moves tagged W stay."""
+    return {**chain, "rows": [{**r, "to": [m[:3] for m in r["to"]]} for r in chain["rows"]]}
+
+
+def at_gate(chain: Chain, data: Any, pivot: str) -> Q:
+    """The probability of a move tagged W, which all lead from one state, the pivot, to it."""
+    need(chain.single(pivot), "the pivot is not one state")
+    out = ZERO
+    for row in chain.rows:
+        moves = zip(data["rows"][row.number]["to"], row.moves(), strict=True)
+        for move, (to, _, p, _) in moves:
+            if move[3:]:
+                need(move[3:] == ["W"] and row.name == to == pivot, "W moves elsewhere")
+                out = out + p
+    return out
+
+
+def capacity(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """1/(the commute time): where a symmetry exchanges start and target, twice the mean time."""
+    domain, (time,) = Domain(s["domain"], w["charts"]), premises
+    told_ = conclusion(time)
+    need(s["of"] == time and told_["kind"] == "mean-hitting-time" and "meta" in told_, "no time")
+    need(domain.contains(time["domain"]), "the domain is larger than a premise's")
+    twice = domain.expression(told_["value"]) * Q({0: 2})
+    need((twice * domain.expression(s["value"]) - ONE).is_zero(), "another value")
+    return domain
+
+
+def metastability_ratio(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """P_x(another pivot before x) over the least P_y(pivot before y), y not a pivot.
+
+    f is the probability to reach the pivot before y, the state of the class ``home``.
+    """
+    domain, pivot, home = Domain(s["domain"], w["charts"]), s["pivot"], s["home"]
+    need(len(premises) == 1 and premises[0]["kind"] == "mean-hitting-time", "other premises")
+    inside, f = untagged(s["chain"]), w["functions"]["f"]
+    same = premises[0]["chain"] == inside and premises[0]["target"] == [pivot]
+    need(
+        same and premises[0]["domain"] == s["domain"] and "meta" not in premises[0], "another chain"
+    )
+    chain = Chain(domain, s["chain"])
+    leave = at_gate(chain, s["chain"], pivot)
+    need(chain.single(home) and home != pivot, "the home is not one state, or the pivot")
+    for row in chain.rows:
+        here, mean = row.value(f[row.name]), mean_of(row, f)
+        if row.name == pivot:
+            need((here - ONE).is_zero(), "not 1 at the pivot")
+        elif row.name == home:
+            need(here.is_zero(), "not 0 at the home")
+            need(row.domain.sign(mean, True), "the pivot may not be reached")
+            need((domain.expression(s["value"]) * mean - leave).is_zero(), "another value")
+        else:
+            need((here - mean).is_zero(), f"the equation of {row.name} is not met")
+    return domain
+
+
+def stochastic_complement(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The chain watched on one cluster: moves tagged W, which all land alike, stay."""
+    domain = Domain(s["domain"], w["charts"])
+    need(not premises and s["complement"] == untagged(s["chain"]), "other rows")
+    chain = Chain(domain, s["chain"])
+    landing = list[list[tuple[str, Any, Q]]]()
+    for row in chain.rows:
+        moves = zip(s["chain"]["rows"][row.number]["to"], row.moves(), strict=True)
+        out = [(m[0], m[1], p) for m, (_, _, p, _) in moves if m[3:] == ["W"]]
+        landing += [out] if out else []
+    need(len(landing) == 1, "moves of the walk from several classes")
+    return domain
+
+
+def two_classes(domain: Domain, data: Any) -> tuple[Chain, str, str, dict[Any, Q], Q]:
+    """A chain of two classes without index, uniform inside each; W moves stay at one state."""
+    chain, matrix = Chain(domain, data), dict[Any, Q]()
+    pivot, other = list(data["classes"])
+    need(len(chain.rows) == 2 and not any(row.indexed for row in chain.rows), "not two classes")
+    for row in chain.rows:
+        moves = zip(data["rows"][row.number]["to"], row.moves(), strict=True)
+        for move, (to, _, p, _) in moves:
+            if not move[3:]:
+                matrix[row.name, to] = matrix.get((row.name, to), ZERO) + p
+    leave = at_gate(chain, data, pivot)
+    zero = {(a, b): ZERO for a in (pivot, other) for b in (pivot, other)}
+    return chain, pivot, other, {**zero, **matrix}, leave
+
+
+def pseudo_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """max gap((L*)^r L^r)/r for reversible L with eigenvalues 1, x and 0: 1 - x^2, at r = 1."""
+    domain = Domain(s["domain"], w["charts"])
+    need([p["kind"] for p in premises] == ["stationary"], "other premises")
+    law = premises[0]
+    need(law["chain"] == untagged(s["chain"]) and law["domain"] == s["domain"], "another chain")
+    need("reversed" not in law, "the chain is not reversible")
+    _, a, b, matrix, leave = two_classes(domain, s["chain"])
+    x = matrix[a, a] + leave + matrix[b, b] - ONE
+    need((domain.expression(s["value"]) - ONE + x * x).is_zero(), "another value")
+    return domain
+
+
+def composed_root(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """1 - x for the larger root x of the mode of an eigenvalue ``mode`` of W.
+
+    The chain has, for each eigenvalue m of the reversible W, the two roots of its mode, which rise
+    with m, and 0 from inside the classes; the larger root is at least a diagonal entry, so not
+    negative.  At the second eigenvalue of W this is the gap if the
+    smaller root of m = 1 is not larger, that is lies between the roots or below them.
+    """
+    domain = Domain(s["domain"], w["charts"])
+    law, *walk = premises
+    need(law["kind"] == "stationary" and "reversed" not in law, "no reversible law")
+    need(law["chain"] == untagged(s["chain"]), "the premises speak of other rows")
+    need(
+        all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
+    )
+    _, a, b, matrix, leave = two_classes(domain, s["chain"])
+    mode = domain.expression(s["mode"])
+
+    def at(m: Q) -> tuple[Q, Q]:
+        """Sum and product of the roots."""
+        top = matrix[a, a] + leave * m
+        return top + matrix[b, b], top * matrix[b, b] - matrix[a, b] * matrix[b, a]
+
+    total, product = at(mode)
+    two = Q({0: 2})
+    for text, q in ((s["b"], two - total), (s["c"], ONE - total + product)):
+        need((domain.expression(text) - q).is_zero(), "another equation")
+    root = f"(({s['b']}) - sqrt(({s['b']})**2 - 4*({s['c']})))/2"
+    need(s["value"] == root, "another root")
+    if s["quantity"] == "eigenvalue":
+        fits = not walk and s["mode"] in domain.reals and "meta" not in s
+        about = {f for f in domain.facts if re.search(rf"\b{s['mode']}\b", f)}
+        need(fits and about == {f"{s['mode']} >= -1", f"{s['mode']} < 1"}, "no eigenvalue of W")
+        return domain
+    need(s["quantity"] == "gap" and len(walk) == 1, "no gap")
+    told_, smaller = conclusion(walk[0]), at(ONE)[1]
+    exact = (told_["kind"] == "spectral-gap" and "value" in told_) or cyclic(told_, "root")
+    of_walk = told_.get("chains") or chains(walk[0])
+    need(exact and s["meta"] == of_walk, "no exact gap of this walk")
+    need(not dropped(walk[0]) & set(domain.env), "a parameter of a premise has been chosen")
+    need(("even" in s) == ("even" in told_), "another reading of the rows")
+    need((domain.expression(told_["value"]) - ONE + mode).is_zero(), "not the gap of the walk")
+    between = smaller * smaller - total * smaller + product
+    need(domain.sign(-between), "another eigenvalue may be nearer to 1")
+    return domain
+
+
+def conductance(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """gap/2 <= conductance (Cheeger), and at most the flow out of one cluster over its mass."""
+    domain, (gap, law) = Domain(s["domain"], w["charts"]), premises
+    need((gap["kind"], law["kind"]) == ("composed-gap", "stationary"), "other premises")
+    need("symmetrised" not in gap, "the chain is not reversible")
+    same = (
+        gap["chain"] == s["chain"] and gap["meta"] == s["meta"] and gap.get("even") == s.get("even")
+    )
+    need(same and law["chain"] == untagged(s["chain"]), "the premises speak of other rows")
+    need(
+        all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
+    )
+    chain, rate = Chain(domain, s["chain"]), ZERO
+    at_gate(chain, s["chain"], gap["pivot"])
+    mass = masses(chain, law["law"])
+    for row in chain.rows:
+        for move, (_, _, p, _) in zip(
+            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
+        ):
+            rate = rate + row.total(mass(row) * p) if move[3:] else rate
+    half = domain.expression(s["lower"]) * Q({0: 2}) - domain.expression(gap["lower"])
+    need(half.is_zero(), "another lower bound")
+    need((domain.expression(s["upper"]) - rate).is_zero(), "another upper bound")
+    return domain
+
+
+def kemeny(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """Kemeny's constant: the mean time to a target drawn from the stationary law.
+
+    Every cluster is like every other, and every state of a cluster but its pivot like ``home``.
+    From the pivot of a cluster the mean time to a state is affine in H and R (premises); the means
+    of H and R over the target's cluster are ``walk``, W's own constant, and the number of clusters.
+    """
+    domain = Domain(s["domain"], w["charts"])
+    gate, home, law, walk, walk_law = premises
+    kinds = [p["kind"] for p in premises]
+    need(
+        kinds == ["mean-hitting-time"] * 2 + ["stationary", "kemeny-walk", "stationary"], "premises"
+    )
+    pivot = s["pivot"]
+    for time, target in ((gate, pivot), (home, s["home"])):
+        fits = time["chain"] == s["chain"] and time["target"] == [target] and "meta" not in time
+        need(fits and time["start"] == [pivot, None], "a time of another chain, start or target")
+    need(law["chain"] == untagged(s["chain"]) and pivot != s["home"], "the law of another chain")
+    need({"chain": walk["chain"]} == {"chain": walk_law["chain"]} == s["meta"], "the walks differ")
+    chain = Chain(domain, s["chain"])
+    at_gate(chain, s["chain"], pivot)
+    (number,) = (row.number for row in chain.rows if row.name == pivot)
+    (of_walk,) = {value for value in walk_law["law"]}
+    means = {"H": domain.expression(walk["value"]), "R": domain.expression(of_walk).inverse()}
+    for p in (law, walk, walk_law):
+        need(domain.contains(p["domain"]), "the domain is larger than a premise's")
+    values = []
+    for time in (gate, home):
+        wide = {**time["domain"], "reals": [n for n in time["domain"]["reals"] if n not in MOMENTS]}
+        wide["facts"] = [f for f in wide["facts"] if f not in MOMENTS.values()]
+        need(domain.contains(wide), "the domain is larger than a premise's")
+        symbols = {n: Q(variable(n)) for n in ("H", "R")}
+        q = parse(time["value"], {**domain.env, **symbols})
+        for n in symbols:
+            need(len(collect(q, n)) <= 2, "a time is not affine")
+        cross = [c for c in collect(q, "H")[1:] if has(c, "R")]
+        need(not cross, "a time is not affine")
+        values.append(parse(time["value"], {**domain.env, **means}, domain.divides))
+    share = domain.expression(law["law"][number])
+    total = share * values[0] + (ONE - share) * values[1]
+    need((total - domain.expression(s["value"])).is_zero(), "another value")
+    return domain
+
+
+def kemeny_walk(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """The same for a walk whose clusters are all alike: from the law to one target."""
+    domain, (time, law) = Domain(s["domain"], w["charts"]), premises
+    kinds = time["kind"] == "mean-hitting-time" and law["kind"] == "stationary"
+    need(
+        kinds and time["chain"] == law["chain"] == s["chain"] and "meta" not in time,
+        "another chain",
+    )
+    need(time["domain"] == law["domain"] == s["domain"], "another domain")
+    need(len(set(law["law"])) == 1, "the law is not uniform")
+    chain, values, total = Chain(domain, s["chain"]), w["values"], ZERO
+    (target,) = time["target"]
+    need(chain.single(target), "the target is not one state")
+    mass = masses(chain, law["law"])
+    for row, value, drift in residuals(chain, values, [target]):
+        need((drift - ONE).is_zero(), f"the equation of {row.name} is not met")
+        total = total + row.total(mass(row) * value)
+    need((total - domain.expression(s["value"])).is_zero(), "another value")
+    return domain
+
+
+def expansion(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """A value as powers of a real r up to r^(n - 1), and what is left over r^n between bounds."""
+    domain, (premise,) = Domain(s["domain"], w["charts"]), premises
+    need(s["of"] == premise and domain.contains(premise["domain"]), "another statement")
+    name = s["variable"]
+    need(name in domain.reals and domain.sign(domain.env[name], True), "not a positive real")
+    r, rest = domain.env[name], domain.expression(conclusion(premise)["value"])
+    first = int(s["first"])
+    need(-9 <= first <= 9 and 0 < len(listed(s["terms"])) < 20, "too many terms")
+
+    def power_of(n: int) -> Q:
+        up = reduce(Q.__mul__, [r] * abs(n), ONE)
+        return up if n >= 0 else up.inverse()
+
+    for n, text in enumerate(s["terms"]):
+        term = domain.expression(text)
+        need(not has(term, name) and not has(term, name, True), f"a coefficient contains {name}")
+        rest = rest - term * power_of(first + n)
+    scale = power_of(first + len(s["terms"]))
+    low, high = (domain.expression(s[side]) for side in ("lower", "upper"))
+    for bound in (low, high):
+        free = not has(bound, name) and not has(bound, name, True)
+        need(free, f"a bound contains {name}")
+    need(domain.sign(rest - low * scale), "the remainder may be less")
+    need(domain.sign(high * scale - rest), "the remainder may be more")
+    return domain
+
+
 # ---------------------------------------------------------------- statements in words
 def conclusion(s: Any) -> Any:
     """What a statement by cases, or of an instance, comes down to."""
@@ -982,7 +1545,7 @@ def conclusion(s: Any) -> Any:
 
 def told(s: Any) -> Any:
     """What a statement concludes, without the chain it speaks of."""
-    hidden = ("domain", "chain", "aggregated", "clusters", "law")
+    hidden = ("domain", "chain", "aggregated", "clusters", "law", "meta")
     return {k: v for k, v in conclusion(s).items() if k not in hidden}
 
 
@@ -997,7 +1560,9 @@ def listing(chain: Any, law: Any = None) -> str:
     for number, row in enumerate(chain["rows"]):
         span = row.get("index")
         head = f"{row['from']}[j] for j = {span[0]} .. {span[1]}" if span else row["from"]
-        moves = "; ".join(f"{place(to, at)} with {p}" for to, at, p, *_ in row["to"])
+        moves = "; ".join(
+            f"{place(to, at)}{' (W)' * (tag == ['W'])} with {p}" for to, at, p, *tag in row["to"]
+        )
         size = chain["classes"][row["from"]].get("size")
         extra = f" (each of {size}: {law[number]})" if law else f" (size {size})" if size else ""
         lines.append(f"    {head}{extra} -> {moves}")
@@ -1011,6 +1576,72 @@ def rows_text(chain: Any) -> str:
     return "\n".join(f"    {a} -> {b}, cluster {shift}, with {p}" for a, b, shift, p in chain)
 
 
+def joined(s: Any) -> str:
+    """The rows of a cluster and of the walk that joins the clusters."""
+    walk = s["meta"] if isinstance(s["meta"], list) else [s["meta"]["chain"]]
+    even = "\n  each move to a class of clusters uniform, or on the others" if "even" in s else ""
+    rows = listing(s["chain"]) + "\n  joined by the walk W on the rows\n"
+    return rows + "\n".join(map(rows_text, walk)) + even
+
+
+UNIFORM = ", each move to a class uniform on its states,"
+FURTHER: dict[str, Callable[[Any], str]] = {
+    "capacity": lambda s: (
+        f"if a symmetry exchanges start and target, the capacity between them is {s['value']}"
+        f" and the effective resistance its inverse, for reversible W, where {sentence(s['of'])}"
+    ),
+    "metastability-ratio": lambda s: (
+        f"with x the states {s['pivot']} and a walk W that never stays, P_x(another x before x "
+        f"again) over P_y(some x before y again) is {s['value']} for y = {s['home']}, on the rows\n"
+        + listing(s["chain"])
+    ),
+    "stochastic-complement": lambda s: (
+        "the chain watched on one cluster of the rows\n"
+        + listing(s["chain"])
+        + "\n  has the rows\n"
+        + listing(s["complement"])
+    ),
+    "pseudo-gap": lambda s: (
+        f"the chain watched on one cluster{UNIFORM} has pseudo-spectral gap {s['value']}, on the "
+        "rows\n" + listing(s["chain"])
+    ),
+    "composed-root": lambda s: (
+        f"for clusters{UNIFORM} and reversible W, "
+        + (
+            f"an eigenvalue {s['mode']} of W gives the eigenvalue 1 - {s['value']}, on the rows\n"
+            + listing(s["chain"])
+            if s["quantity"] == "eigenvalue"
+            else f"the spectral gap is {s['value']}, on the rows\n{joined(s)}"
+        )
+    ),
+    "conductance": lambda s: (
+        f"the conductance lies between {s['lower']} and {s['upper']}, for reversible clusters and "
+        f"W, two clusters at least, on the rows\n{joined(s)}"
+    ),
+    "kemeny": lambda s: (
+        f"if all clusters are alike, and all states of a cluster but {s['pivot']} like "
+        f"{s['home']}, Kemeny's constant is {s['value']}, on the rows\n{joined(s)}"
+    ),
+    "kemeny-walk": lambda s: (
+        f"if all states are alike, Kemeny's constant is {s['value']}, on the rows\n"
+        + listing(s["chain"])
+    ),
+    "expansion": lambda s: (
+        "the value is "
+        + " + ".join(
+            f"({t})*{s['variable']}**({int(s['first']) + n})" for n, t in enumerate(s["terms"])
+        )
+        + f" + r*{s['variable']}**({int(s['first']) + len(s['terms'])}) with {s['lower']} <= r <= "
+        f"{s['upper']}, where {sentence(s['of'])}"
+    ),
+}
+
+
+def cosine(s: Any) -> str:
+    """What c stands for."""
+    return " with c = cos(2*pi/K)" if "c" in s["domain"]["reals"] else ""
+
+
 def sentence(s: Any) -> str:
     """A statement in words, without its domain."""
     kind = s["kind"]
@@ -1018,12 +1649,59 @@ def sentence(s: Any) -> str:
         return "".join(f"\n- {text(part)}" for part in s["parts"])
     if kind == "instance":
         return f"there is an integer to which the following applies.\n- {text(s['of'])}"
-    if kind == "mean-hitting-time":
-        target, start = ", ".join(s["target"]), place(*s["start"])
-        said = f"the mean time to hit {target} from {start} is {s['value']}"
+    if kind in (*TIMES, "generating-function"):
+        said = {
+            "mean-hitting-time": "the mean time",
+            "second-moment": "the second moment of the time",
+            "return-time": "the mean time to return",
+            "return-second-moment": "the second moment of the time to return",
+            "generating-function": "the mean of s^time, s = {s}, for the time",
+        }[kind].format(s=s.get("s"))
+        said += " to hit " if "start" in s else " to "
+        said += ", ".join(s["target"]) + (" from " + place(*s["start"]) if "start" in s else "")
+        said += f" is {s['value']}"
+        if tagged(s["chain"]):
+            walk = "any irreducible walk W on finitely many clusters, H, R (H2, R2) the first "
+            walk += "(second) moments of its time to the target's cluster, and back to it"
+            if "meta" in s:
+                meta = s["meta"]
+                walk = (
+                    f"the walk W to {meta['target'][0]} from {place(*meta['start'])} on the rows\n"
+                )
+                walk += listing(meta["chain"])
+            said += f", in another cluster; a move tagged W takes the cluster a step of {walk}"
+    elif kind == "composed-law":
+        return (
+            "the product of these laws is stationary on clusters x types:\n"
+            + listing(s["chain"], s["law"])
+            + "\n  and, for the walk W on the clusters,\n"
+            + listing(s["meta"]["chain"], s["meta"]["law"])
+        )
+    elif kind in FURTHER:
+        return FURTHER[kind](s)
+    elif kind == "composed-aggregated":
+        return (
+            f"the mean hitting time of the chain of the clusters is {s['value']}, for clusters "
+            f"with the rows\n{listing(s['chain'])}\n  joined by the walk W to "
+            f"{s['meta']['target'][0]} from {place(*s['meta']['start'])} on the rows\n"
+            f"{listing(s['meta']['chain'])}"
+        )
+    elif kind == "composed-gap":
+        return (
+            f"the spectral gap lies between {s['lower']} and {s['upper']}, which differ by at most "
+            f"a factor {s['ratio']}{cosine(s)}, for every reversible chain of clusters that "
+            "lump to the rows, at any value of what is not named,\n"
+            + listing(s["chain"])
+            + "\n  joined at their gates by the walk W on "
+            + ("Z_K x types, with moves\n" if isinstance(s["meta"][0], list) else "the rows\n")
+            + "\n".join(map(rows_text, s["meta"]))
+            + "\n  each move to a class of clusters uniform, or on the others" * ("even" in s)
+            + "\n  (P and W here stand for (P + P*)/2 and (W + W*)/2)" * ("symmetrised" in s)
+        )
     elif kind == "stationary":
+        said = "has" if "reversed" in s else "is reversible with"
         law = listing(s["chain"], s["law"])
-        return f"the chain of these classes is reversible with one stationary law:\n{law}"
+        return f"the chain of these classes {said} one stationary law:\n{law}"
     elif kind == "aggregated-matrix":
         return (
             "the clusters of the chain\n" + listing(s["chain"]) + f"\n  ({s['clusters']})\n"
@@ -1034,26 +1712,29 @@ def sentence(s: Any) -> str:
         return " and ".join(s["claims"]) + " for" + "".join(values)
     elif kind == "spectral-gap":
         exact = f" and equals {s['value']}" if "value" in s else ""
-        where = " with c = cos(2*pi/K)" if "c" in s["domain"]["reals"] else ""
         which = "every reversible chain that lumps to these rows, at any value of what is not named"
+        if "even" in s:
+            which += ", each move to a class uniform on its states or on the others of them"
         if isinstance(s["chains"][0], list):
             which = "the chain on Z_K x types, uniform in each type, with moves"
         return (
             f"the spectral gap lies between {s['lower']} and {s['upper']}, which differ by at most "
-            f"a factor {s['ratio']}{exact}{where}, for {which}\n"
+            f"a factor {s['ratio']}{exact}{cosine(s)}, for {which}\n"
             + "\n".join(map(rows_text, s["chains"]))
         )
     elif kind == "cyclic-gap":
         relation = {"lower": ">=", "upper": "<=", "root": "="}[s["side"]]
-        where = " with c = cos(2*pi/K)" if "c" in s["domain"]["reals"] else ""
         return (
-            f"the spectral gap is {relation} {s['value']}{where}, for the chain on Z_K x states of "
-            f"types {s['types']}, uniform in each type, with moves\n{rows_text(s['moves'])}"
+            f"the spectral gap is {relation} {s['value']}{cosine(s)}, for the chain on Z_K x "
+            f"states of types {s['types']}, uniform in each type, with moves\n"
+            + rows_text(s["moves"])
         )
     else:
-        relation = {"gap-lower": ">=", "gap-upper": "<="}[kind]
-        said = "every reversible chain that lumps to these rows has spectral gap "
-        said += f"{relation} {s['value']}"
+        relation = {"gap-lower": ">=", "gap-upper": "<=", "even-gap": ">="}[kind]
+        said = "every reversible chain that lumps to these rows"
+        if kind == "even-gap":
+            said += ", each move to a class uniform on its states or on the others of them,"
+        said += f" has spectral gap {relation} {s['value']}"
     return said + ", on the rows\n" + listing(s["chain"])
 
 
@@ -1066,12 +1747,25 @@ def text(s: Any) -> str:
 
 
 KINDS = {
-    "mean-hitting-time": mean_hitting_time,
+    **dict.fromkeys((*TIMES, "generating-function"), time_of),
+    "composed-law": composed_law,
+    "composed-aggregated": composed_aggregated,
+    "composed-gap": composed_gap,
     "stationary": stationary,
     "aggregated-matrix": aggregated_matrix,
     "comparison": comparison,
     "gap-lower": gap_lower,
     "gap-upper": gap_upper,
+    "even-gap": even_gap,
+    "capacity": capacity,
+    "metastability-ratio": metastability_ratio,
+    "stochastic-complement": stochastic_complement,
+    "pseudo-gap": pseudo_gap,
+    "composed-root": composed_root,
+    "conductance": conductance,
+    "kemeny": kemeny,
+    "kemeny-walk": kemeny_walk,
+    "expansion": expansion,
     "cyclic-gap": cyclic_gap,
     "instance": instance,
     "spectral-gap": spectral_gap,
@@ -1080,15 +1774,30 @@ KINDS = {
 
 
 FIELDS = {  # beside kind and domain: what a statement must say, and what it may
-    "mean-hitting-time": ("chain target start value", ""),
-    "stationary": ("chain law", ""),
+    **dict.fromkeys(TIMES[:2], ("chain target start value", "meta")),
+    **dict.fromkeys(TIMES[2:], ("chain target value", "")),
+    "generating-function": ("chain target start s value", ""),
+    "composed-law": ("chain law meta", ""),
+    "composed-aggregated": ("chain meta value", ""),
+    "composed-gap": ("chain pivot lower upper ratio meta", "even symmetrised"),
+    "stationary": ("chain law", "reversed"),
     "aggregated-matrix": ("chain clusters aggregated", ""),
     "comparison": ("claims where", ""),
     "gap-lower": ("chain pivot value", ""),
     "gap-upper": ("chain value", ""),
+    "even-gap": ("chain value", ""),
+    "capacity": ("of value", ""),
+    "metastability-ratio": ("chain pivot home value", ""),
+    "stochastic-complement": ("chain complement", ""),
+    "pseudo-gap": ("chain value", ""),
+    "composed-root": ("chain mode b c value quantity", "meta even"),
+    "conductance": ("chain meta lower upper", "even"),
+    "kemeny": ("chain pivot home meta value", ""),
+    "kemeny-walk": ("chain value", ""),
+    "expansion": ("of variable first terms lower upper", ""),
     "cyclic-gap": ("types moves side value", "lower ratio b c"),
     "instance": ("of", ""),
-    "spectral-gap": ("lower upper chains ratio", "value"),
+    "spectral-gap": ("lower upper chains ratio", "value even"),
     "cases": ("parts", "fact by"),
 }
 

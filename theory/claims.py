@@ -17,7 +17,13 @@ from theory.conjecture import NoClosedForm
 from theory.derive import aggregate, compare, exit_chain, reversible, solve, solved
 from theory.domain import Domain, Point, domain_from_json, evaluate, expression
 from theory.family import Exit, Family, Pivot, Problem
-from theory.spectrum import cyclic_gap, gap_by_test_function, gap_from_pivot, two_sided
+from theory.spectrum import (
+    cyclic_gap,
+    gap_by_test_function,
+    gap_from_pivot,
+    gap_of_even_rows,
+    two_sided,
+)
 
 OURS = "derived here, after Kim et al. (2025)"
 
@@ -82,7 +88,7 @@ class Derivation:
         """Quantity -> how to derive it; the default quantity first."""
         problems = self.problems.values()
         exits = (Exit("", self.problems[""].start), *self.family.exits)
-        return {
+        found: dict[str, Callable[[], Claim]] = {
             **{named("hitting-time", p.name): partial(self._hitting, p) for p in problems},
             **{named("exit-time", e.name): partial(self._exit, e) for e in exits},
             "stationary": self._stationary,
@@ -97,6 +103,7 @@ class Derivation:
             },
             "spectral-gap": self._gap,
         }
+        return {name: recipe for name, recipe in found.items() if name not in self.family.absent}
 
     def claim(self, quantity: str) -> Claim:
         """Derive and prove the claim for a quantity.
@@ -106,6 +113,9 @@ class Derivation:
         NoClaim
             One line: the quantity is unknown, or what was tried and failed.
         """
+        if quantity in self.family.absent:
+            reason = self.family.absent[quantity]
+            raise NoClaim(f"{self.family.id}/{quantity}: not derived: {reason}")
         if quantity not in self.recipes:
             known = ", ".join(self.recipes)
             raise NoClaim(f"unknown quantity {quantity!r} of {self.family.id}: give one of {known}")
@@ -137,7 +147,10 @@ class Derivation:
     # ------------------------------------------------------------ stationary law and aggregation
     def _stationary(self) -> Claim:
         problem = self.problems[""]
-        certificate = by_cases(problem.chains, lambda c: reversible(c, solved(c, problem.target)))
+        reversal = problem.reversal or None
+        certificate = by_cases(
+            problem.chains, lambda c: reversible(c, solved(c, problem.target), reversal)
+        )
         entries = entries_of(certificate["statement"], self.family.domain)
         return self._new("stationary", self.family.domain, certificate, entries=entries)
 
@@ -173,17 +186,25 @@ class Derivation:
         )
 
     # ------------------------------------------------------------ spectral gap
-    def _gap(self) -> Claim:
-        family, root = self.family, None
-        domain = family.domain.without(family.drop)
+    @cached_property
+    def gap_bounds(self) -> tuple[Certificate, Certificate, Certificate | None]:
+        """Certificates of a lower and an upper bound of the gap, and of its value if it factors."""
+        family = self.family
         if family.cyclic is not None:
-            lower, upper, root = cyclic_gap(domain, family.cyclic)
+            return cyclic_gap(family.domain.without(family.drop), family.cyclic)
+        problem = family.gap_problem()
+        general = leaves(problem.chains)[-1]
+        if family.even:
+            lower = gap_of_even_rows(general, solved(general, problem.target))
         else:
             lower = self._gap_from_some_pivot()
-            problem = self.problems[""]
-            slow = family.slow_mode or solved(leaves(problem.chains)[-1], problem.target).values
-            upper = gap_by_test_function(family, problem, {n: str(x) for n, x in slow.items()})
-        certificate = two_sided(domain, lower, upper, root)
+        slow = family.slow_mode or solved(general, problem.target).values
+        upper = gap_by_test_function(family, problem, {n: str(x) for n, x in slow.items()})
+        return lower, upper, None
+
+    def _gap(self) -> Claim:
+        domain = self.family.domain.without(self.family.drop)
+        certificate = two_sided(domain, *self.gap_bounds)
         told = checker.conclusion(certificate["statement"])
         cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
         values = {
@@ -194,7 +215,7 @@ class Derivation:
         return self._new("spectral-gap", domain, certificate, **values)
 
     def _gap_from_some_pivot(self) -> Certificate:
-        problem = self.problems[""]
+        problem = self.family.gap_problem()
         if self.family.pivot is not None:
             return gap_from_pivot(self.family, problem, self.family.pivot)
         chain = leaves(problem.chains)[-1]
@@ -220,17 +241,17 @@ def entries_of(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...
     if statement["kind"] == "stationary":
         rows = chain_from_json(domain, statement["chain"]).rows
         law = map(expression, statement["law"])
-        return tuple(Entry((_where(r),), x) for r, x in zip(rows, law, strict=True))
+        return tuple(Entry((where(r),), x) for r, x in zip(rows, law, strict=True))
     rows = chain_from_json(domain, statement["aggregated"]).rows
     return tuple(
-        Entry((_where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
+        Entry((where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
         for r in rows
         for m in r.moves
     )
 
 
-def _where(row: Row) -> str:
-    """``bulk`` or ``bulk[1..K - 1]``."""
+def where(row: Row) -> str:
+    """The states of a row: ``bulk`` or ``bulk[1..K - 1]``."""
     return row.orbit if row.index is None else f"{row.orbit}[{row.index[0]}..{row.index[1]}]"
 
 

@@ -8,13 +8,14 @@ proved afterwards, by the certificate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 import sympy
 from sympy.polys.rings import PolyElement, ring
 
-from theory.chain import Move, OrbitChain, Row, j
-from theory.domain import expression
+from theory.chain import ONE, Move, OrbitChain, Place, Row, indices, j, with_index
+from theory.domain import evaluate, expression
 from theory.solve import NoSolution, fraction_field, solve_linear
 
 LARGEST_DEGREE = 4
@@ -34,25 +35,54 @@ def hitting_times(chain: OrbitChain, target: str) -> dict[str, sympy.Expr]:
     NoClosedForm
         The solution is not polynomial in j up to degree ``LARGEST_DEGREE``.
     """
+    return potential(chain, {target: sympy.Integer(0)}, lambda _: sympy.Integer(1))
+
+
+def potential(
+    chain: OrbitChain,
+    boundary: Mapping[str, sympy.Expr],
+    charge: Callable[[Row], sympy.Expr],
+    discount: sympy.Expr = ONE,
+) -> dict[str, sympy.Expr]:
+    """The function with given boundary values and f = charge + discount P f elsewhere.
+
+    Parameters
+    ----------
+    boundary : value on each orbit of the boundary.
+    charge : the charge of a row, an expression in the parameters (other symbols may occur) and j.
+
+    Raises
+    ------
+    NoClosedForm
+        It is not polynomial in j up to degree ``LARGEST_DEGREE``.
+    """
     for degree in range(LARGEST_DEGREE + 1):
         try:
-            return _solve(chain, target, degree)
+            return _solve(chain, boundary, charge, discount, degree)
         except NoSolution:
             if not any(o.index for o in chain.orbits.values()):
                 break
     raise NoClosedForm(f"no polynomial in j up to degree {LARGEST_DEGREE} solves the rows")
 
 
-def _solve(chain: OrbitChain, target: str, degree: int) -> dict[str, sympy.Expr]:
+def _solve(
+    chain: OrbitChain,
+    boundary: Mapping[str, sympy.Expr],
+    charge: Callable[[Row], sympy.Expr],
+    discount: sympy.Expr,
+    degree: int,
+) -> dict[str, sympy.Expr]:
     """The coefficients of polynomials in j that meet the generic equation of every row."""
     fixed = _fixed(chain)
-    names = [sympy.Symbol(p.name) for p in chain.domain.parameters]
-    field = fraction_field([name for name in names if name not in fixed])
+    used = [discount, *boundary.values(), *(charge(row) for row in chain.rows)]
+    names = {sympy.Symbol(p.name) for p in chain.domain.parameters}
+    names |= {s for value in used for s in sympy.sympify(value).free_symbols} - {j}
+    field = fraction_field(sorted(names - set(fixed), key=str))
     polynomials, index = ring("j", field)
     powers = {
         name: range(degree + 1 if o.index else 1)
         for name, o in chain.orbits.items()
-        if name != target
+        if name not in boundary
     }
     unknowns = [(name, n) for name, span in powers.items() for n in span]
     number = {unknown: count for count, unknown in enumerate(unknowns)}
@@ -64,13 +94,17 @@ def _solve(chain: OrbitChain, target: str, degree: int) -> dict[str, sympy.Expr]
         return sum((field.from_sympy(c) * _power(at, n) for n, c in terms), polynomials.zero)
 
     def equation(row: Row, here: PolyElement) -> dict[int, PolyElement]:
-        """h(here) - sum of p h(there) = 1, by unknown."""
+        """f(here) - discount * sum of p f(there) = charge, by unknown."""
         parts = [(row.orbit, here, polynomials.one)]
+        rate = at_index(discount, here)
         for move in row.moves:
             there = here if move.at is None else at_index(move.at, here)
-            parts.append((move.to, there, -at_index(move.probability, here)))
-        terms = {len(unknowns): polynomials.one}
+            parts.append((move.to, there, -rate * at_index(move.probability, here)))
+        terms = {len(unknowns): at_index(charge(row), here)}
         for name, at, factor in parts:
+            if name in boundary:
+                known = factor * at_index(boundary[name], at)
+                terms[len(unknowns)] = terms[len(unknowns)] - known
             for n in powers.get(name, ()):
                 key = number[name, n]
                 terms[key] = terms.get(key, polynomials.zero) + factor * _power(at, n)
@@ -79,14 +113,14 @@ def _solve(chain: OrbitChain, target: str, degree: int) -> dict[str, sympy.Expr]
     equations: list[dict[int, object]] = []
     for row in chain.rows:
         length = _length(row, fixed)
-        if row.orbit == target or length == 0:  # in this case the row serves no state
+        if row.orbit in boundary or length == 0:  # in this case the row serves no state
             continue
         alone = row.index is not None and length == 1
         terms = equation(row, at_index(row.index[0], index) if row.index and alone else index)
         degrees = {m for p in terms.values() for m in p}
         equations += [{n: p.get(m, field.zero) for n, p in terms.items()} for m in degrees]
     values = solve_linear(equations, len(unknowns), field)
-    out: dict[str, sympy.Expr] = {target: sympy.Integer(0)}
+    out: dict[str, sympy.Expr] = dict(boundary)
     for (name, n), value in zip(unknowns, values, strict=True):
         out[name] = out.get(name, sympy.Integer(0)) + sympy.factor(value) * j**n
     return out
@@ -108,11 +142,46 @@ def _length(row: Row, fixed: Mapping[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
 
 
 def stationary_law(chain: OrbitChain) -> list[sympy.Expr]:
-    """Stationary probability of one state for each row, by detailed balance along the rows.
+    """Stationary probability of one state for each row, normalised to total mass 1.
 
-    Assumes a reversible chain whose law is constant over the range of each row; the certificate
-    proves it or fails.  Normalised to total mass 1.
+    By global balance where the orbits are finitely many.  Else by detailed balance along the rows,
+    which assumes a reversible chain whose law is constant over the range of each row, or the
+    uniform law; the certificate proves it or fails.
     """
+    if not any(orbit.index for orbit in chain.orbits.values()):
+        return _by_global_balance(chain)
+    try:
+        return _by_detailed_balance(chain)
+    except NoClosedForm:
+        uniform = _scaled_to_one(chain, [sympy.Integer(1)] * len(chain.rows))
+        if _balanced(chain, uniform):
+            return uniform
+        raise
+
+
+def _by_global_balance(chain: OrbitChain) -> list[sympy.Expr]:
+    """The mass m of each orbit solves m = m P, sum m = 1; a state has its part of it."""
+    fixed = _fixed(chain)
+    field = fraction_field(
+        [s for p in chain.domain.parameters if (s := sympy.Symbol(p.name)) not in fixed]
+    )
+    number = {row.orbit: n for n, row in enumerate(chain.rows)}
+    sizes = [field.from_sympy(chain.orbits[row.orbit].size.subs(fixed)) for row in chain.rows]
+    equations: list[dict[int, object]] = [{n: -field.one} for n in range(len(number))]
+    for n, row in enumerate(chain.rows):
+        for move in row.moves:
+            target = equations[number[move.to]]
+            p = field.from_sympy(sympy.sympify(move.probability).subs(fixed))
+            target[n] = target.get(n, field.zero) + p
+    equations.append(dict.fromkeys(range(len(number) + 1), field.one))
+    masses = solve_linear(equations, len(number), field)
+    return [
+        sympy.factor(m / field.to_sympy(size)) if size else sympy.Integer(0)
+        for m, size in zip(masses, sizes, strict=True)
+    ]
+
+
+def _by_detailed_balance(chain: OrbitChain) -> list[sympy.Expr]:
     fixed = _fixed(chain)
     weight: dict[int, sympy.Expr] = {0: sympy.Integer(1)}
     todo = [0]
@@ -132,11 +201,34 @@ def stationary_law(chain: OrbitChain) -> list[sympy.Expr]:
                     todo.append(b)
     if len(weight) < len(chain.rows):
         raise NoClosedForm("the rows are not joined by pairs of opposite moves")
-    total = sympy.Integer(0)
-    for n, row in enumerate(chain.rows):
-        total += _length(row, fixed) * chain.orbits[row.orbit].size * weight[n]
+    law = _scaled_to_one(chain, [weight[n] for n in range(len(chain.rows))])
+    if not _balanced(chain, law):
+        raise NoClosedForm("the chain is not reversible, and its orbits grow in number")
+    return law
+
+
+def _scaled_to_one(chain: OrbitChain, weights: list[sympy.Expr]) -> list[sympy.Expr]:
+    """Weights of one state, for each row, over their total."""
+    fixed, total = _fixed(chain), sympy.Integer(0)
+    for row, weight in zip(chain.rows, weights, strict=True):
+        total += _length(row, fixed) * chain.orbits[row.orbit].size * weight
     total = sympy.factor(total.subs(fixed))
-    return [sympy.factor(weight[n] / total) for n in range(len(chain.rows))]
+    return [sympy.factor(weight / total) for weight in weights]
+
+
+def _balanced(chain: OrbitChain, law: list[sympy.Expr]) -> bool:
+    """Whether the law is stationary at one point: a first test, before a proof is tried."""
+    point = chain.domain.inside
+    mass: dict[Place, Fraction] = {}
+    for row, value in zip(chain.rows, law, strict=True):
+        for index in indices(row.index, point):
+            here = with_index(point, index)
+            mass[row.orbit, index] = evaluate(chain.orbits[row.orbit].size * value, here)
+    flow = dict.fromkeys(mass, Fraction(0))
+    for place, moves in chain.at(point).items():
+        for to, p in moves.items():
+            flow[to] += mass[place] * p
+    return flow == mass
 
 
 def _mass(moves: list[Move]) -> sympy.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -130,18 +130,22 @@ def solved(chain: OrbitChain, target: str) -> Solved:
     return Solved(tuple(law_of(chain)), target, hitting_times(chain, target))
 
 
-def reversible(chain: OrbitChain, solution: Solved) -> Certificate:
-    """Certificate of the stationary law of one chain, by detailed balance."""
+def reversible(
+    chain: OrbitChain, solution: Solved, reversal: Sequence[Row] | None = None
+) -> Certificate:
+    """Certificate of the stationary law of one chain: its own reversal, unless one is given."""
     name, place = next((n, o) for n, o in chain.orbits.items() if n != solution.target)
     start = name, None if place.index is None else str(place.index[0])
     value = start_value(chain, solution.values, start)
     premise = hitting_certificate(chain, solution.target, start, value, solution.values)
-    statement = {
+    statement: dict[str, object] = {
         "kind": "stationary",
         "domain": chain.domain.to_json(),
         "chain": chain.to_json(),
         "law": [str(x) for x in solution.law],
     }
+    if reversal is not None:
+        statement["reversed"] = replace(chain, rows=tuple(reversal)).to_json()["rows"]
     return certify(statement, [premise])
 
 

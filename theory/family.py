@@ -15,7 +15,6 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +22,18 @@ from typing import Any, ClassVar
 
 import sympy
 
-from theory.chain import Cases, Chains, ExplicitChain, OrbitChain, Place, State, leaf_at, leaves
-from theory.domain import Domain, DomainError, Parameter, Point, evaluate
+from theory.chain import (
+    Cases,
+    Chains,
+    ExplicitChain,
+    OrbitChain,
+    Place,
+    Row,
+    State,
+    leaf_at,
+    leaves,
+)
+from theory.domain import Domain, DomainError, Parameter, Point
 
 _PREFIX = "family_of_user_"  # of the names of modules that are files of users
 
@@ -41,6 +50,7 @@ class Problem:
     ----------
     name : "" for the family's own problem, else a kebab-case suffix.
     chains : the orbit chain, by cases if its rows differ.
+    reversal : rows of the time reversal, on the same ranges, of a chain that is not reversible.
     start, target : orbits (the start with its index), the target a single state.
     """
 
@@ -48,6 +58,7 @@ class Problem:
     chains: Chains
     start: tuple[str, str | None]
     target: str
+    reversal: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,11 +142,18 @@ class Family:
         tuple[str, ...]
     ] = ()  # a parameter of the problem that the gap does not depend on
     cyclic: ClassVar[Cyclic | None] = None
+    even: ClassVar[bool] = False  # moves to an orbit are uniform on it, or on its other states
+    symmetrised: ClassVar[bool] = False  # cyclic is about (P + P*)/2, P* the time reversal
+    absent: ClassVar[Mapping[str, str]] = {}  # a quantity that is not derived, and why
     comparison: ClassVar[Mapping[str, Range]] = {"": Range(("M*epsilon <= 1",), "1", "4")}
 
     def problems(self) -> tuple[Problem, ...]:
         """Hitting problems, the default one first."""
         raise NotImplementedError(f"family {self.id}: define problems()")
+
+    def gap_problem(self) -> Problem:
+        """The problem whose rows show the spectral gap; its target need not be asked for."""
+        return self.problems()[0]
 
     def explicit(self, point: Point) -> ExplicitChain:
         """Every state and transition at a point, from the definition."""
@@ -143,16 +161,7 @@ class Family:
 
     def states(self, point: Point) -> int:
         """Number of states of the explicit chain at a point, without building it."""
-        chain = leaf_at(self.problems()[0].chains, point)
-        count = Fraction(0)
-        for o in chain.orbits.values():
-            span = (
-                1
-                if o.index is None
-                else evaluate(o.index[1], point) - evaluate(o.index[0], point) + 1
-            )
-            count += span * evaluate(o.size, point)
-        return int(count)
+        return leaf_at(self.problems()[0].chains, point).states(point)
 
     def place(self, problem: str, state: State, point: Point) -> Place:
         """The orbit of a state in the named problem."""
@@ -217,7 +226,7 @@ def load(name: str) -> Family:
         raise FamilyError(
             f"{name}: no such file: give the path of a Python file with a family in it"
         )
-    family = _only_family(_run(path), str(path))
+    family = _only_family(run(path), str(path))
     _require_sound(family, str(path))
     return family
 
@@ -231,7 +240,14 @@ def place_in_family(error: BaseException) -> str | None:
     return place
 
 
-def _run(path: Path) -> ModuleType:
+def run(path: Path) -> ModuleType:
+    """Run a file of a user's and return its module.
+
+    Raises
+    ------
+    FamilyError
+        It is not a Python file, or does not run; the message names the line.
+    """
     spec = importlib.util.spec_from_file_location(f"{_PREFIX}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise FamilyError(f"{path}: not a Python file")

@@ -11,6 +11,7 @@ from theory.chain import Place, leaf_at
 from theory.claims import Claim, law_at
 from theory.domain import Domain, DomainError, Point, describe, evaluate, expression
 from theory.enclosure import enclose
+from theory.expansion import Expansion
 from theory.family import Family
 
 LARGEST_CHAIN = 2000  # states, for a chain or matrix that is written out
@@ -23,6 +24,16 @@ SYMBOLS = {
     "spectral-gap": r"1-\lambda_2",
     "stationary": r"\pi",
     "aggregated-matrix": r"A",
+    "second-moment": r"\mathbb{E}[\tau^2]",
+    "exit-law": r"\mathbb{E}[\rho^{\tau_{\mathrm{exit}}}]",
+    "exact-gap": r"1-\lambda_2",
+    "metastable-eigenvalues": r"1-\lambda(\mu)",
+    "stochastic-complement": r"S_{kk}",
+    "pseudo-spectral-gap": r"\gamma_{\mathrm{ps}}(S_{kk})",
+    "metastability-ratio": r"\varrho",
+    "capacity": r"\mathrm{cap}",
+    "conductance": r"\Phi",
+    "kemeny": r"\kappa",
 }
 
 
@@ -49,6 +60,20 @@ def claim_latex(claim: Claim) -> str:
         place = r"\to ".join(r"\mathtt{" + p.replace("_", r"\_") + "}" for p in entry.place)
         rows.append(rf"{name}_{{{place}}} &= {latex(entry.value)}")
     return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+
+
+def expansion_latex(expansion: Expansion) -> str:
+    """The terms of an expansion and the bounds of its remainder, as one displayed formula."""
+    name, e = symbol(expansion.claim.quantity), sympy.Symbol("epsilon")
+    parts = [
+        rf"\left({latex(term)}\right) {latex(e ** (expansion.first + n))}"
+        for n, term in enumerate(expansion.terms)
+        if term != 0
+    ]
+    power = latex(e ** (expansion.first + len(expansion.terms)))
+    bounds = rf"{latex(expansion.lower)} \;\le\; r \;\le\; {latex(expansion.upper)}"
+    bounds = bounds if expansion.lower != expansion.upper else f"r = {latex(expansion.lower)}"
+    return rf"{name} = {' + '.join(parts)} + r\, {power}, \qquad {bounds}"
 
 
 def domain_text(domain: Domain) -> str:

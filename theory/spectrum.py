@@ -96,6 +96,28 @@ def gap_from_pivot(family: Family, problem: Problem, pivot: Pivot) -> Certificat
     raise failure
 
 
+def gap_of_even_rows(chain: OrbitChain, solution: Solved) -> Certificate:
+    """Lower bound 1, for rows whose own eigenvalues but one are <= 0."""
+    statement = {
+        "kind": "even-gap",
+        "domain": chain.domain.to_json(),
+        "chain": chain.to_json(),
+        "value": "1",
+    }
+    return certify(statement, [reversible(chain, solution)])
+
+
+def gap_from_orbit(chain: OrbitChain, pivot: str) -> Certificate:
+    """Lower bound 1/H for one chain, with H the longest mean time to hit an orbit of one state."""
+    values = hitting_times(chain, pivot)
+    for bound in _shortest(chain, values, pivot):
+        try:
+            return _pivot_certificate(Pivot(pivot), values, bound, chain)
+        except NoProof as error:
+            failure = error
+    raise failure
+
+
 def _shortest(chain: OrbitChain, values: Mapping[str, sympy.Expr], pivot: str) -> list[sympy.Expr]:
     """Inverse hitting times from each class, at the ends of its range, shortest first."""
     times = [
@@ -165,13 +187,13 @@ def _rayleigh(
             steps += move.probability * (there - here) ** 2
         parts = [(mass * y).subs(some) for y in (here, here**2, steps / 2)]
         if row.index is not None:
-            parts = [_sum(y, *(end.subs(some) for end in row.index)) for y in parts]
+            parts = [power_sum(y, *(end.subs(some) for end in row.index)) for y in parts]
         mean, square, energy = (a + b for a, b in zip((mean, square, energy), parts, strict=True))
     mean, square, energy = (sympy.factor(y) for y in (mean, square, energy))
     return energy / sympy.factor(square - mean**2)
 
 
-def _sum(value: sympy.Expr, first: sympy.Expr, last: sympy.Expr) -> sympy.Expr:
+def power_sum(value: sympy.Expr, first: sympy.Expr, last: sympy.Expr) -> sympy.Expr:
     """Sum over j from first to last of a polynomial in j (Faulhaber, by Bernoulli polynomials)."""
     total = sympy.Integer(0)
     for (n,), coefficient in sympy.Poly(value, j).terms():
@@ -213,6 +235,8 @@ def two_sided(
     }
     if root or values[0] == values[1]:
         statement["value"] = values[-1]
+    if checker.conclusion(lower["statement"])["kind"] == "even-gap":
+        statement["even"] = "yes"
     for depth, ratio in (*((0, ratio) for ratio in RATIOS), (2, RATIOS[-1])):
         try:
             return by_splitting(

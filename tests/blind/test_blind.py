@@ -6,7 +6,7 @@ import pytest
 import sympy
 
 from . import brute_force as brute
-from . import complete, path, ring, star
+from . import complete, path, ring, star, unequal
 
 POINTS = [
     (2, 3, Fraction(1, 2)),
@@ -33,6 +33,19 @@ POINTS_FROM_TWO_MEMBERS = [
     (3, 8, Fraction(11, 13)),
 ]
 STAR_POINTS = [point for point in POINTS_FROM_TWO_MEMBERS if point[0] >= 3]
+# K_1, M_1, K_2, M_2 and epsilon: the second size smaller, larger and equal, one cluster and many.
+UNEQUAL_POINTS = [
+    (2, 2, 1, 2, Fraction(1, 2)),
+    (2, 2, 1, 5, Fraction(999, 1000)),
+    (2, 5, 1, 2, Fraction(2, 7)),
+    (2, 3, 2, 4, Fraction(1, 1000)),
+    (2, 3, 4, 2, Fraction(97, 100)),
+    (3, 2, 1, 4, Fraction(3, 5)),
+    (3, 3, 2, 3, Fraction(1, 3)),
+    (3, 4, 3, 2, Fraction(11, 13)),
+    (4, 2, 2, 5, Fraction(5, 6)),
+    (5, 3, 1, 6, Fraction(3, 8)),
+]
 # Half the width of the interval in which the gap is certified.
 TOLERANCE = Fraction(1, 10**20)
 
@@ -176,3 +189,46 @@ def test_star(point: tuple[int, int, Fraction]) -> None:
     g = sympy.Symbol("g")
     check_gap(matrix, law, smallest_root(at(star.gap_polynomial(g), point)))
     check_gap(matrix, law, at(star.GAP, point))
+
+
+@pytest.mark.parametrize("point", UNEQUAL_POINTS)
+def test_unequal(point: tuple[int, int, int, int, Fraction]) -> None:
+    first, first_members, second, second_members, epsilon = point
+    sizes = [first_members] * first + [second_members] * second
+    values = dict(zip(("K_1", "M_1", "K_2", "M_2"), point[:4], strict=True))
+    parameters = {sympy.Symbol(name): value for name, value in values.items()}
+    parameters[sympy.Symbol("epsilon")] = exact(epsilon)
+    formulas = {name: formula.subs(parameters) for name, formula in unequal.FORMULAS.items()}
+    matrix = unequal.chain(sizes, epsilon)
+    assert all(sum(row) == 1 for row in matrix)
+    law = brute.stationary(matrix)
+    clusters = unequal.blocks(sizes)
+    lumped = unequal.aggregated(matrix, law, clusters)
+    time = brute.hitting_time(matrix, clusters[0][1], clusters[1][1])
+    assert exact(time) == formulas["hitting-time"]
+    for name, cluster in (("exit-time", clusters[0]), ("exit-time-second", clusters[-1])):
+        time = brute.mean_time_to_leave(matrix, cluster[1], cluster)
+        assert exact(time) == formulas[name]
+    time = brute.hitting_time(lumped, 0, 1)
+    assert exact(time) == formulas["aggregated-hitting-time"]
+    gate, bulk = (unequal.STATIONARY[kind].subs(parameters) for kind in ("gate", "bulk"))
+    check_law(law, [value for size in sizes for value in [gate] + [bulk] * (size - 1)])
+    entries = {
+        name: unequal.AGGREGATED[name + "-to-other-cluster"].subs(parameters)
+        for name in ("first", "second")
+    }
+    expected = {
+        (k, other): entries["first" if k < first else "second"]
+        for k in range(len(sizes))
+        for other in range(len(sizes))
+        if k != other
+    }
+    check_off_diagonal(lumped, expected)
+
+
+@pytest.mark.parametrize("name", complete.FORMULAS)
+def test_unequal_of_one_size_is_complete(name: str) -> None:
+    first, second, members = sympy.symbols("K_1 K_2 M")
+    one_size = unequal.FORMULAS[name].subs({unequal.M_1: members, unequal.M_2: members})
+    formula = complete.FORMULAS[name].subs({complete.K: first + second})
+    assert sympy.cancel(one_size - formula) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from numerics import cli
-from theory.claims import Derivation
+from theory.catalogue import derivation as derive_anew
 from theory.family import built_in
 
 DATA = Path(__file__).parents[1] / "data"
@@ -18,12 +18,14 @@ def run(monkeypatch, capsys, derivations):
 
     def derivation(family):
         known = built_in().get(getattr(family, "id", ""))
-        return Derivation(family) if known is None or family is not known else derivations[known.id]
+        return (
+            derive_anew(family) if known is None or family is not known else derivations[known.id]
+        )
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["metastable", *map(str, arguments)])
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as stop:
-            patch.setattr(cli, "Derivation", derivation)
+            patch.setattr(cli, "derivation_of", derivation)
             cli.main()
         told = capsys.readouterr()
         return stop.value.code or 0, told.out, told.err

@@ -29,6 +29,37 @@ GOOD = skeleton("mine.py", "mine")
         ("derive ring --at", "requires an argument"),
         ("derive complete --certificate nowhere/c.json", "nowhere/c.json: cannot be written"),
         ("derive complete --certificate .", ".: cannot be written"),
+        (
+            "derive unequal --quantity spectral-gap",
+            "unequal/spectral-gap: not derived: no single state is a good pivot",
+        ),
+        ("verify unequal/spectral-gap", "unknown claim 'unequal/spectral-gap'"),
+        ("derive clicky/ring/gate", "unknown kernel 'clicky': give one of clique, "),
+        ("derive missing.py/ring/gate", "missing.py: no such file"),
+        ("derive clique/rink/gate", "unknown meta-graph 'rink': give one of "),
+        ("derive clique/no/missing.py/gate", "no/missing.py: no such file"),
+        (
+            "derive clique/ring/gait",
+            "clique/ring/gait: unknown attachment 'gait': give one of gate, in-out, gates, ",
+        ),
+        ("derive star/ring/ports", "star/ring/ports: unknown attachment 'ports': give one of "),
+        (
+            "derive nested/ring/gates",
+            "nested/ring/gates: the kernel nested has no exchangeable gates: choose another",
+        ),
+        ("derive clique/ring", "unknown family 'clique/ring'"),
+        ("derive clique/ring/", "unknown family 'clique/ring/'"),
+        ("derive /ring/gate", "unknown family '/ring/gate'"),
+        ("derive clique//gate", "unknown"),
+        ("derive clique/ring/gate --at K=2,M=2,epsilon=1/2", "it needs K >= 3"),
+        ("derive clique/ring/gate --at K=5,M=2,epsilon=1/2,n=1", "unknown parameter 'n'"),
+        ("derive clique/ring/gate --quantity nothing", "unknown quantity 'nothing' of clique/ring"),
+        ("verify clique/ring/gate/nothing", "unknown claim 'clique/ring/gate/nothing'"),
+        ("verify clicky/ring/gate/hitting-time", "unknown kernel 'clicky'"),
+        ("verify nested/ring/gates/hitting-time", "the kernel nested has no exchangeable gates"),
+        ("verify clique/ring/gait", "unknown family 'clique/ring'"),
+        ("simulate clique/ring/gate --replicas 5 --seed 1", "choose a point: --at K=..,d=..,M=.."),
+        ("simulate clique/rink/gate --replicas 5 --seed 1", "unknown meta-graph 'rink'"),
         ("verify nothing", "unknown family 'nothing'"),
         ("verify ring/nothing", "unknown claim 'ring/nothing': ring has hitting-time"),
         ("verify nothing/hitting-time", "unknown family 'nothing'"),
@@ -339,6 +370,7 @@ def test_family_file_that_is_a_folder(tmp_path, refuses):
     (tmp_path / "folder.py").mkdir()
     assert "no such file" in refuses("derive", tmp_path / "folder.py")
     assert "unknown family" in refuses("derive", tmp_path)
+    assert "unknown family" in refuses("derive", tmp_path / "folder")
 
 
 def test_control_characters_are_not_repeated(refuses):

@@ -17,9 +17,13 @@ import sympy
 
 from numerics import exact
 from numerics.chain import read_chain
+from theory.attachment import ATTACHMENTS
+from theory.claims import Derivation
 from theory.domain import evaluate, expression
 from theory.enclosure import enclose
 from theory.family import built_in
+from theory.kernels import kernels
+from theory.meta_graphs import meta_graphs
 
 AT = "K=4,M=3,epsilon=1/10"
 POINT = {"K": Fraction(4), "M": Fraction(3), "epsilon": Fraction(1, 10)}
@@ -27,6 +31,7 @@ DERIVED = {
     *("family", "quantity", "parameters", "latex", "domain", "source", "certificate"),
     *("version", "arguments"),
 }
+UNEQUAL_AT = "K_1=2,K_2=3,M_1=3,M_2=5,epsilon=1/10"
 COMMANDS = ("families", "new", "derive", "verify", "check", "solve", "simulate", "book")
 
 
@@ -138,10 +143,19 @@ def test_help_of_all(run):
 
 
 # ---------------------------------------------------------------- families
+def titles_of_parts():
+    """Of which families are composed."""
+    return {
+        "kernels": {name: kernel.title for name, kernel in kernels().items()},
+        "meta_graphs": {name: meta.title for name, meta in meta_graphs().items()},
+        "attachments": {name: attachment.title for name, attachment in ATTACHMENTS.items()},
+    }
+
+
 def test_families(run):
     code, out, err = run("families")
     assert (code, err) == (0, "")
-    blocks = out.strip("\n").split("\n\n")
+    *blocks, composed = out.strip("\n").split("\n\n")
     assert [b.partition(":")[0] for b in blocks] == list(built_in())
     assert max(map(len, out.splitlines())) <= 100
     for block, family in zip(blocks, built_in().values(), strict=True):
@@ -149,21 +163,33 @@ def test_families(run):
         assert family.title in words
         assert family.gates in words
         assert ", ".join(family.domain.all_facts) in words
-        assert "spectral-gap" in words
+        assert words.endswith(f"quantities {', '.join(Derivation(family).recipes)}")
         assert "-> target" in words
         for parameter in family.domain.parameters:
             assert f"{parameter.name}: {parameter.meaning}" in words
+    first, *lines = composed.splitlines()
+    assert first.startswith("kernel/meta-graph/attachment, such as clique/ring/gate")
+    kinds = [line[:14].strip() for line in lines if line[:14].strip()]
+    assert kinds == ["kernels", "meta-graphs", "attachments"]
+    assert [line[14:] for line in lines] == [
+        f"{name}: {title}"
+        for titles in titles_of_parts().values()
+        for name, title in titles.items()
+    ]
 
 
 def test_families_json(run):
     told = signed(object_of(run("families", "--json")), "families", "--json")
-    assert set(told) == {"families", "version", "arguments"}
+    parts = titles_of_parts()
+    assert set(told) == {"families", *parts, "version", "arguments"}
+    assert {kind: told[kind] for kind in parts} == parts
     found = {f["id"]: f for f in told["families"]}
     assert set(found) == set(built_in())
     for family in found.values():
         assert {"parameters", "domain", "gates", "start", "target", "quantities"} <= set(family)
     assert found["ring"]["parameters"][3]["default"] == "floor(K/2)"
     assert found["star"]["quantities"][0] == "hitting-time"
+    assert [n for n in found if "spectral-gap" not in found[n]["quantities"]] == ["unequal"]
 
 
 # ---------------------------------------------------------------- derive
@@ -192,13 +218,16 @@ def test_derive_json(name, run):
 
 
 def test_derive_json_of_every_quantity(run):
-    for name in ("complete", "star"):
-        for quantity in object_of(run("families", "--json"))["families"][0]["quantities"]:
-            told = object_of(run("derive", name, "--quantity", quantity, "--json", "--at", AT))
+    told = object_of(run("families", "--json"))
+    quantities = {f["id"]: f["quantities"] for f in told["families"]}
+    for name, at in (("complete", AT), ("star", AT), ("unequal", UNEQUAL_AT)):
+        for quantity in quantities[name]:
+            told = object_of(run("derive", name, "--quantity", quantity, "--json", "--at", at))
             two = {"lower", "upper", "lower_value", "upper_value"}
             extra = set(told) - DERIVED - {"at", "value", "expression", "orbits", "clusters"}
             assert extra <= two
-            assert bool(extra) == (quantity in ("hitting-time-bounds", "spectral-gap"))
+            bounded = quantity == "spectral-gap" or quantity.startswith("hitting-time-bounds")
+            assert bool(extra) == bounded
             parts = [told[key] for key in ("expression", "lower", "upper") if key in told]
             for part in parts:
                 for row in part if isinstance(part, list) else [[part]]:
@@ -215,6 +244,13 @@ def test_at_is_exact(run):
     assert f"value at {AT}: {told['value']}" in run("derive", "complete", "--at", AT)[1]
 
 
+def test_two_sizes(run):
+    """2*(3 - 2/10) + 3*(5 - 4/10) weights of a gate, times 2/(9/10) + 4*10/5."""
+    told = object_of(run("derive", "unequal", "--json", "--at", UNEQUAL_AT))
+    assert Fraction(told["value"]) == Fraction("19.4") * (Fraction(20, 9) + 8)
+    assert told["at"] == {"K_1": "2", "K_2": "3", "M_1": "3", "M_2": "5", "epsilon": "1/10"}
+
+
 def test_at_in_other_spellings(run):
     spelled = ("1/1000", "0.001", "1e-3", "1E-3", ".001", "10e-4", "2/2000", "+0.001", " 1/1000 ")
     answers = set()
@@ -227,8 +263,11 @@ def test_at_in_other_spellings(run):
 
 
 def test_at_far_out(run):
-    at = "K=1000000,M=5,epsilon=1/1000"
-    for name in built_in():
+    large = {"K": "1000000", "M": "5"}  # of clusters and states, one size or two
+    for name, family in built_in().items():
+        asked = [p.name for p in family.domain.parameters if p.name[0] in large]
+        assert len(asked) in (2, 4)
+        at = ",".join([*(f"{n}={large[n[0]]}" for n in asked), "epsilon=1/1000"])
         told = object_of(run("derive", name, "--json", "--at", at))
         assert Fraction(told["value"]) > 10**9
     at = f"K=1{'0' * 40},M=3,epsilon=1e-400"

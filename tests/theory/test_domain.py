@@ -272,15 +272,25 @@ def test_enclosure_of_a_root_that_is_rational(text, value):
     assert high - low <= low / 10**15
 
 
-def test_enclosures_of_the_claims(claim):
-    for name in FAMILIES:
-        bounds = claim(name, "spectral-gap")
-        for point in bounds.domain.points(5, seed=9):
-            for value in (bounds.lower, bounds.upper, bounds.expression):
-                if value is not None:
-                    low, high = enclose(value, point)
-                    assert 0 < low <= high
-                    assert high - low < low / 10**15
+@pytest.mark.parametrize(
+    ("name", "quantity"),
+    [
+        (f.id, quantity)
+        for f in FAMILIES.values()
+        for quantity in ("hitting-time-bounds", "spectral-gap")
+        if quantity not in f.absent
+    ],
+)
+def test_enclosures_of_the_claims(name, quantity, claim):
+    bounds = claim(name, quantity)
+    points = bounds.domain.points(5, seed=9)
+    assert len(points) == 5
+    for point in points:
+        for value in (bounds.lower, bounds.upper, bounds.expression):
+            if value is not None:
+                low, high = enclose(value, point)
+                assert 0 < low <= high
+                assert high - low < low / 10**15
 
 
 @given(a=st.integers(-9, 9), b=st.integers(1, 9), c=st.integers(-9, 9), e=st.integers(1, 4))

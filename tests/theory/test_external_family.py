@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from numerics import cli, exact
-from numerics.verify import concrete
+from numerics.rows import concrete
 from theory.domain import evaluate, expression
 from theory.family import FamilyError, built_in, load
 

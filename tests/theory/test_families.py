@@ -15,8 +15,9 @@ import scipy.sparse.linalg
 import sympy
 
 from numerics import elimination, exact, simulate
+from numerics.rows import concrete
 from numerics.stattest import mean_band
-from numerics.verify import METHODS, Verdict, applies, concrete, judge
+from numerics.verify import METHODS, Verdict, applies, judge
 from theory import checker, render
 from theory.chain import leaf_at, leaves, lumping_error
 from theory.claims import Derivation, law_at
@@ -32,6 +33,7 @@ ALARM = 1e-10
 REPLICAS = 4000
 
 K, M, epsilon, d = sympy.symbols("K M epsilon d")
+K_1, K_2 = sympy.symbols("K_1 K_2")
 
 
 def problem_of(family, name):
@@ -40,6 +42,10 @@ def problem_of(family, name):
 
 def name_of(problem):
     return f"hitting-time-{problem}" if problem else "hitting-time"
+
+
+def parameters_of(name):
+    return {p.name for p in FAMILIES[name].domain.parameters}
 
 
 def points_of(family, n):
@@ -52,13 +58,24 @@ def points_of(family, n):
 
 
 def test_registry():
-    assert {"complete", "path", "ring", "star"} <= set(FAMILIES)
-    assert len(CLAIMS) >= 36
+    assert {"complete", "path", "ring", "star", "unequal"} <= set(FAMILIES)
+    assert len(CLAIMS) >= 43
     for name, family in FAMILIES.items():
         assert family.id == name
         assert family.__doc__
         assert family.title
         assert family.gates
+
+
+def by_definition(name, blind, point):
+    """The chain that the second derivations are checked on, and the rows of each cluster."""
+    if name == "unequal":
+        module = blind(name)
+        sizes = [int(point[f"M_{i}"]) for i in (1, 2) for _ in range(int(point[f"K_{i}"]))]
+        return module.chain(sizes, point["epsilon"]), module.blocks(sizes)
+    size, brute = (int(point["K"]), int(point["M"])), blind("brute_force")
+    clusters = [[brute.index((k, i), size[1]) for i in range(size[1])] for k in range(size[0])]
+    return getattr(brute, f"{name}_chain")(*size, point["epsilon"]), clusters
 
 
 # ---------------------------------------------------------------- rows
@@ -95,12 +112,11 @@ def test_rows_of_quotient_sum_to_one(name, problem):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_explicit_chain_is_the_one_of_the_definition(name, blind):
     """Against the chain that the second derivations are checked on."""
-    family, brute = FAMILIES[name], blind("brute_force")
+    family = FAMILIES[name]
     for point in points_of(family, 12):
-        size = int(point["K"]), int(point["M"])
-        matrix = getattr(brute, f"{name}_chain")(*size, point["epsilon"])
+        matrix, clusters = by_definition(name, blind, point)
         explicit = family.explicit(point)
-        order = [brute.index(state, size[1]) for state in explicit.states]
+        order = [clusters[k][i] for k, i in explicit.states]
         assert sorted(order) == list(range(len(matrix)))
         assert len(order) == family.states(point)
         for a, row in enumerate(order):
@@ -181,7 +197,7 @@ def test_certificate_is_accepted_and_claim_proved(name, quantity, claim, monkeyp
 @pytest.mark.parametrize(("name", "quantity"), TIMES)
 def test_formula_is_that_of_the_second_derivation(name, quantity, claim, blind):
     ours, theirs = claim(name, quantity).expression, blind(name).FORMULAS[quantity]
-    assert ours.free_symbols <= {K, M, epsilon, d}
+    assert {str(symbol) for symbol in ours.free_symbols} <= parameters_of(name)
     assert sympy.cancel(ours - theirs) == 0
     assert sympy.cancel(ours - theirs * (1 + epsilon / 1000)) != 0
 
@@ -227,15 +243,17 @@ def test_law_and_aggregated_matrix_state_by_state(name, claim, blind):
     family, brute = FAMILIES[name], blind("brute_force")
     law_claim, matrix_claim = claim(name, "stationary"), claim(name, "aggregated-matrix")
     for point in family.domain.points(14, seed=6):
-        members = int(point["M"])
-        chain = getattr(brute, f"{name}_chain")(int(point["K"]), members, point["epsilon"])
+        chain, clusters = by_definition(name, blind, point)
         expected = brute.stationary(chain)
         law = law_at(law_claim, point)
         explicit = family.explicit(point)
         found = [law[family.place("", state, point)] for state in explicit.states]
-        assert found == [expected[brute.index(s, members)] for s in explicit.states], point
+        assert found == [expected[clusters[k][i]] for k, i in explicit.states], point
         matrix = render.values_at(matrix_claim, family, point)["value"]
-        lumped = brute.aggregated(chain, expected, members)
+        if name == "unequal":
+            lumped = blind(name).aggregated(chain, expected, clusters)
+        else:
+            lumped = brute.aggregated(chain, expected, len(clusters[0]))
         assert matrix == [[str(entry) for entry in row] for row in lumped], point
 
 
@@ -249,6 +267,10 @@ def lumped_entry(name, source, target, entries):
         if source != "hub":
             return entries["leaf-to-hub"]
         return entries["hub-to-each-leaf"] * (K - 2 if target == "leaf" else 1)
+    if name == "unequal":
+        size = "second" if source == "second" else "first"
+        number = {"home": 1, "first": K_1 - 1, "second": K_2}[target]
+        return entries[f"{size}-to-other-cluster"] * number
     end = source in ("left[0..0]", "right[K - 1..K - 1]")
     return entries["end-to-neighbour" if end else "interior-to-each-neighbour"]
 

@@ -6,7 +6,7 @@ import pytest
 import sympy
 
 from numerics import exact
-from numerics.verify import concrete
+from numerics.rows import concrete
 from theory.claims import Derivation
 from theory.domain import evaluate
 from theory.family import built_in
@@ -32,6 +32,19 @@ def test_two_clusters_are_path_complete_and_star(claim):
     assert sympy.simplify(ring - complete) != 0  # it has two edges each way
 
 
+@pytest.mark.parametrize("quantity", ["hitting-time", "exit-time", "aggregated-hitting-time"])
+def test_cliques_of_two_sizes_that_are_equal(quantity, claim):
+    """They are the complete family on all clusters together; the other sizes are others."""
+    K_1, K_2, M_1, M_2 = sympy.symbols("K_1 K_2 M_1 M_2")
+    two = claim("unequal", quantity).expression
+    one = claim("complete", quantity).expression.subs({K: K_1 + K_2, M: M_1})
+    assert sympy.cancel(two.subs(M_2, M_1) - one) == 0
+    if quantity != "exit-time":
+        assert sympy.cancel(two - one) != 0
+        mean = (K_1 * M_1 + K_2 * M_2) / (K_1 + K_2)  # what counts is the mean size
+        assert sympy.cancel(two - one.subs(M_1, mean)) == 0
+
+
 def test_ring_both_ways_round(claim):
     time = claim("ring", "hitting-time").expression
     assert sympy.simplify(time - time.subs(d, K - d)) == 0
@@ -54,7 +67,8 @@ def test_small_epsilon(name, quantity, claim):
     time = claim(name, quantity).expression
     limit = sympy.limit(sympy.cancel(epsilon * time), epsilon, 0)
     assert limit.is_finite is not False
-    assert limit.free_symbols <= {K, M, d}
+    parameters = {sympy.Symbol(p.name) for p in claim(name, quantity).domain.parameters}
+    assert limit.free_symbols <= parameters - {epsilon}
     asked = claim(name, quantity).domain
     for point in asked.points(6, seed=2):
         value = evaluate(limit, point)
@@ -80,9 +94,12 @@ def test_epsilon_near_one(name, quantity, claim):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_hitting_times_grow_with_the_cluster(name, claim):
-    time = claim(name, "hitting-time").expression
-    step = sympy.cancel(time.subs(M, M + 1) - time)
-    assert all(evaluate(step, point) > 0 for point in FAMILIES[name].domain.points(30, seed=3))
+    time, domain = claim(name, "hitting-time").expression, FAMILIES[name].domain
+    sizes = [sympy.Symbol(p.name) for p in domain.parameters if p.name.startswith("M")]
+    assert sizes
+    for size in sizes:
+        step = sympy.cancel(time.subs(size, size + 1) - time)
+        assert all(evaluate(step, point) > 0 for point in domain.points(30, seed=3))
 
 
 def small(name):

@@ -9,8 +9,9 @@ import sympy
 
 from numerics import exact, verify
 from numerics.chain import Chain
+from numerics.rows import concrete
 from numerics.spectrum import spectral_gap
-from numerics.verify import Verdict, certified, concrete, judge, measure, same_rows
+from numerics.verify import Verdict, certified, judge, measure, same_rows
 from theory import checker
 from theory.chain import ExplicitChain, leaf_at, leaves
 from theory.claims import Derivation, NoClaim

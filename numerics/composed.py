@@ -1,0 +1,173 @@
+"""What the judge asks of a composed family: are the rows those of its parts, and its law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from numerics import quantities, rows
+from numerics.chain import Chain
+from numerics.quantities import Number
+from numerics.rows import concrete
+from theory.attachment import lumping_error as attachment_error
+from theory.certificates import NoProof
+from theory.chain import ExplicitChain, OrbitChain, Place, indices, leaves, with_index
+from theory.claims import Claim
+from theory.composed import (
+    MODE,
+    Composed,
+    gate_and_rest,
+    law_parts,
+    leaving_rows,
+    product_chain,
+)
+from theory.composition import closed
+from theory.domain import Point, evaluate
+from theory.kernel import GATE
+
+Pair = tuple[Place, Place]  # of an orbit of clusters and a type of states
+SLACK = 1e-9  # relative, for numbers that have no error bound of their own
+
+
+def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
+    """Why the rows that a proof is about are not those of the family at a point, or None.
+
+    Clusters are compared state by state with the rows of kernel and attachment, the walk cluster by
+    cluster with the rows of the meta-graph.
+    """
+    meta, cluster = family.meta, family.cluster
+    problems = (*meta.problems(), meta.gap_problem())
+    known: list[Any] = [
+        cluster.chain.to_json(),
+        cluster.inside.to_json(),
+        leaving_rows(cluster.chain).to_json(),
+        *_coarser(cluster.chain),
+        *(leaf.to_json() for p in problems for leaf in leaves(p.chains)),
+    ]
+    if meta.cyclic is not None:
+        known.append([list(move) for move in meta.cyclic.moves])
+    for chain in _subjects(claim.certificate):
+        if chain not in known:
+            return "the certificate is about other rows than the family's"
+    for statement in _statements(claim.certificate):
+        if "meta" in statement and "start" in statement["meta"]:
+            problem = meta.problems()[0]
+            ends = statement["meta"]["start"], statement["meta"]["target"]
+            if ends != (list(problem.start), [problem.target]):
+                return "the certificate is about another start or target of the walk"
+        if "meta" in statement and "target" in statement:
+            ends = statement["start"], statement["target"]
+            if ends != ([family.home, None], [family.home]):
+                return "the certificate is about another start or target in a cluster"
+    inside = {p.name: point[p.name] for p in cluster.chain.domain.parameters}
+    error = attachment_error(family.attachment, family.kernel, inside)
+    if error:
+        return error
+    outside = {p.name: point[p.name] for p in meta.domain.parameters}
+    return rows.error(meta, outside, problems)
+
+
+def _coarser(chain: OrbitChain) -> list[Any]:
+    """The rows of gate and rest, with the moves of the walk and without, if there are any."""
+    try:
+        two = gate_and_rest(chain)
+    except NoProof:
+        return []
+    return [two.to_json(), closed(two).to_json()]
+
+
+def _statements(certificate: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The statement of a certificate and those of its cases."""
+    statement = certificate["statement"]
+    if statement["kind"] in ("cases", "comparison"):
+        return [s for premise in certificate["premises"] for s in _statements(premise)]
+    return [statement]
+
+
+def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
+    """All rows that a certificate speaks of."""
+    statement = certificate["statement"]
+    found = [statement[k] for k in ("chain", "moves") if k in statement]
+    meta = statement.get("meta")
+    if meta is not None:
+        found += meta if isinstance(meta, list) else [meta["chain"]]
+    return found + [chain for premise in certificate["premises"] for chain in _subjects(premise)]
+
+
+def law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
+    """Stationary probability of one state, by orbit of its cluster and by type."""
+    parts = []
+    for chain, law in law_parts(claim.certificate, point, claim.domain):
+        found: dict[Place, Fraction] = {}
+        for row, value in zip(chain.rows, law, strict=True):
+            for index in indices(row.index, point):
+                here = with_index(point, index)
+                if evaluate(chain.orbits[row.orbit].size, here):
+                    found[row.orbit, index] = evaluate(value, here)
+        parts.append(found)
+    walk, types = parts
+    return {(a, b): p * q for a, p in walk.items() for b, q in types.items()}
+
+
+def pair(family: Composed, state: tuple[int, int], point: Point) -> Pair:
+    """The orbit of a state's cluster, and its type."""
+    cluster, member = state
+    gates = family.attachment.number_of_gates(point)
+    return family.meta.place_of(cluster, point), family.kernel.place(member, point, gates)
+
+
+def truth(
+    quantity: str,
+    family: Composed,
+    chain: Chain,
+    explicit: ExplicitChain,
+    method: str,
+    point: Point,
+) -> dict[tuple[Place, ...], tuple[Number, float]]:
+    """A quantity that only composed families have, on the explicit chain: values and error bounds.
+
+    Parameters
+    ----------
+    chain, explicit : the same chain, as numbers and state by state.
+    """
+    way: quantities.Method = "exact" if method == "exact" else "float"
+    states = explicit.states
+    ends = [states.index(end) for end in (family.start("", point), family.target("", point))]
+    if quantity == "capacity":
+        return _one(quantities.capacity(chain, ends[:1], ends[1:], way))
+    if quantity == "conductance":
+        return _one(quantities.conductance(chain, way))
+    if quantity == "kemeny":
+        return _one(quantities.kemeny_constant(chain, way))
+    if quantity == "exact-gap":
+        return _one(quantities.additive_gap(chain, way))
+    if quantity == "metastability-ratio":
+        gates = [n for n, state in enumerate(states) if pair(family, state, point)[1][0] == GATE]
+        return _one(quantities.metastability_ratio(chain, gates, way))
+    if quantity == "metastable-eigenvalues":  # of two clusters, whose walk has the eigenvalue mu
+        step = (1 - point[MODE]) / 2
+        cluster = family.attachment.explicit(family.kernel, point)
+        two = concrete(product_chain(*cluster, {(0, 1): step, (1, 0): step}))
+        return _one(quantities.additive_gap(two, way))
+    cluster_states = [n for n, (k, _) in enumerate(states) if k == states[ends[0]][0]]
+    watched = quantities.stochastic_complement(chain, cluster_states, way)
+    if quantity == "pseudo-spectral-gap":
+        return _one(quantities.pseudo_spectral_gap(watched.value, way))
+    types = [pair(family, states[n], point)[1] for n in cluster_states]
+    rows: list[dict[Place, Fraction]] = [{} for _ in types]
+    stay = [Fraction(1)] * len(types)
+    for a, b, p in watched.value.exact_entries():
+        rows[a][types[b]] = rows[a].get(types[b], Fraction(0)) + p
+        stay[a] -= p
+    found: dict[tuple[Place, ...], tuple[Number, float]] = {}
+    for a, row in enumerate(rows):
+        row[types[a]] = row.get(types[a], Fraction(0)) + stay[a]
+        bound = watched.relative_error_bound or 0.0
+        found |= {(types[a], b): (p, bound) for b, p in row.items() if p}
+    return found
+
+
+def _one(answer: quantities.Answer[Number]) -> dict[tuple[Place, ...], tuple[Number, float]]:
+    bound = answer.relative_error_bound
+    return {(): (answer.value, SLACK if bound is None else bound)}

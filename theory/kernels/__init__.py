@@ -1,0 +1,195 @@
+"""Cluster kernels, one file each; a file added here is found without any other edit."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import sympy
+
+from theory.attachment import ATTACHMENTS, Gates
+from theory.chain import ExplicitChain, OrbitChain, Place, lumping_error
+from theory.domain import DomainError, Parameter, Point, describe
+from theory.family import FamilyError, place_in_family, run
+from theory.kernel import GATE, HOME, Kernel
+
+# What the other parts of a composed family call theirs: parameters, and the moments of a walk.
+TAKEN = {"K", "d", "H", "R", "H2", "R2"} | {
+    p.name for attachment in ATTACHMENTS.values() for p in attachment.parameters
+}
+SAMPLE = 4  # points at which a user's rows are compared with the explicit kernel
+
+
+@cache
+def kernels() -> Mapping[str, Kernel]:
+    """The built-in kernels, by id."""
+    found = {}
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        kernel = _only_class(module, module.__name__)()
+        found[kernel.id] = kernel
+    return found
+
+
+def find(name: str) -> Kernel:
+    """A built-in kernel by id, such as ``clique`` or ``hypercube-5``, or the one in a Python file.
+
+    Raises
+    ------
+    FamilyError
+        Unknown id, no such file, a file that does not run, or that has no kernel, several, or one
+        whose parts do not fit together; the message is one line.
+    """
+    if name in kernels():
+        return kernels()[name]
+    stem, _, number = name.rpartition("-")
+    for kernel in kernels().values():  # some stand for one kernel for each number
+        if hasattr(kernel, "of") and number.isdecimal() and kernel.id.rpartition("-")[0] == stem:
+            made: Kernel = kernel.of(int(number))
+            return made
+    path = Path(name)
+    if path.suffix != ".py":
+        known = ", ".join(kernels())
+        raise FamilyError(f"unknown kernel {name!r}: give one of {known}, or a path to a .py file")
+    if not path.is_file():
+        raise FamilyError(
+            f"{name}: no such file: give the path of a Python file with a kernel in it"
+        )
+    own = _only_class(run(path), name)
+    try:
+        kernel = own()
+        _require_sound(kernel)
+    except (FamilyError, DomainError) as error:
+        raise FamilyError(f"{name}: kernel {own.__name__}: {error}") from error
+    except Exception as error:  # whatever a user's file raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        where = place_in_family(error) or name
+        raise FamilyError(f"{where}: kernel {own.__name__} fails: {reason}") from error
+    return kernel
+
+
+def _only_class(module: ModuleType, where: str) -> type[Kernel]:
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Kernel)
+        and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        names = ", ".join(c.__name__ for c in classes) or "none"
+        raise FamilyError(
+            f"{where}: expected one subclass of Kernel, found {names}: keep exactly one"
+        )
+    for name in ("id", "title", "parameters"):
+        if not hasattr(classes[0], name):
+            raise FamilyError(
+                f"{where}: kernel {classes[0].__name__} has no {name}: add the attribute"
+            )
+    for method in ("chain", "explicit", "place"):
+        if getattr(classes[0], method) is getattr(Kernel, method):
+            raise FamilyError(f"{where}: kernel {classes[0].__name__} has no {method}(): define it")
+    return classes[0]
+
+
+def need(condition: object, wrong: str) -> None:
+    """Refuse a kernel."""
+    if not condition:
+        raise FamilyError(wrong)
+
+
+def _require_sound(kernel: Kernel) -> None:
+    """Refuse a kernel whose parts are not of their kinds or do not fit together."""
+    for name in ("id", "title"):
+        need(isinstance(getattr(kernel, name), str), f"{name} is not a text: write it in quotes")
+    plain = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kernel.id) is not None
+    need(plain, f"the id {kernel.id!r} is not kebab-case: use a-z, 0-9 and single hyphens")
+    need(kernel.id not in kernels(), f"{kernel.id!r} is a built-in kernel: choose another id")
+    given: Any = kernel.parameters  # whatever a user's file has there
+    kinds = isinstance(given, tuple) and all(isinstance(p, Parameter) for p in given)
+    need(kinds, "parameters is not a tuple of Parameter: write (Parameter(..),)")
+    for p in kernel.parameters:
+        need(p.name not in TAKEN, f"the name {p.name} is taken: choose another for the parameter")
+    kernel.domain.require_sound()
+    _require_rows(kernel.chain(), sympy.Integer(1))
+    _require_lumping(kernel, kernel.domain.points(SAMPLE, largest=5))
+    if kernel.several_gates:
+        number = Gates()
+        _require_rows(kernel.chain(sympy.Symbol("n")), sympy.Symbol("n"))
+        _require_lumping(kernel, number.domain(kernel).points(2 * SAMPLE, largest=5))
+
+
+def _require_rows(rows: OrbitChain, gates: sympy.Expr) -> None:
+    """Gate and home are states, all orbits are known and have rows, and these sum to 1."""
+    need(isinstance(rows, OrbitChain), "chain() gives no OrbitChain: return OrbitChain(..)")
+    need(GATE in rows.orbits, f"no orbit is called {GATE!r}: name the one that edges leave from")
+    for name, size in ((GATE, gates), (HOME, sympy.Integer(1))):
+        if name in rows.orbits:
+            here = rows.orbits[name]
+            need(here.index is None, f"the orbit {name!r} has an index: leave it out")
+            need(
+                sympy.expand(here.size - size) == 0,
+                f"the orbit {name!r} has size {here.size}, not {size}: give it that size",
+            )
+    known = ", ".join(rows.orbits)
+    for row in rows.rows:
+        for name in (row.orbit, *(m.to for m in row.moves)):
+            need(name in rows.orbits, f"unknown orbit {name!r}: give one of {known}")
+        outward = any(m.sparse or m.meta for m in row.moves)
+        need(not outward, f"the row of {row.orbit!r} leaves the cluster: keep its moves inside")
+        excess = sympy.cancel(sympy.Add(*(m.probability for m in row.moves)) - 1)
+        need(excess == 0, f"the row of {row.orbit!r} misses 1 by {excess}: mend its probabilities")
+        for m in row.moves:
+            one = "an" if rows.orbits[m.to].index else "no"
+            same = (m.at is None) == (rows.orbits[m.to].index is None)
+            need(same, f"a move from {row.orbit!r} to {m.to!r} needs {one} index: mend it")
+    for name in rows.orbits:
+        need(any(r.orbit == name for r in rows.rows), f"orbit {name!r} has no row: add it")
+
+
+def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
+    """At the points the states 0, 1, ... lump to the rows, and each is reached from all."""
+    for point in points:
+        at = f"at {describe(point)}" if point else "at the one point of its domain"
+        gates = int(point.get("n", 1))
+        moves: Any = kernel.explicit({k: v for k, v in point.items() if k not in TAKEN})
+        kinds = isinstance(moves, Mapping) and all(
+            isinstance(p, Fraction) and 0 < p <= 1 for p in moves.values()
+        )
+        need(kinds, f"explicit() {at} is no mapping of pairs to Fractions in (0, 1]: mend it")
+        number = 1 + max((i for pair in moves for i in pair), default=0)
+        need(
+            {i for pair in moves for i in pair} == set(range(number)) and number > 1,
+            f"explicit() {at} has not the states 0, 1, ...: number them from 0 without gaps",
+        )
+        need(all(a != b for a, b in moves), f"explicit() {at} has a loop: leave it out")
+        for state in range(number):
+            total = sum((p for (a, _), p in moves.items() if a == state), Fraction(0))
+            need(
+                total <= 1, f"the row of state {state} {at} sums to {total}: it is to be at most 1"
+            )
+        places = [kernel.place(state, point, gates) for state in range(number)]
+        first = [p[0] == GATE for p in places]
+        need(first == sorted(first, reverse=True), f"the gates are not the first states {at}")
+
+        def place(state: tuple[int, int], places: list[Place] = places) -> Place:
+            return places[state[1]]
+
+        states = tuple((0, state) for state in range(number))
+        rows = kernel.chain(sympy.Integer(gates)) if "n" in point else kernel.chain()
+        wrong = lumping_error(ExplicitChain(states, moves), rows, point, place)
+        need(wrong is None, f"explicit() and chain() differ {at}: {wrong}: mend either")
+        for pairs in (moves, [(b, a) for a, b in moves]):
+            reached = {0}
+            while more := {b for a, b in pairs if a in reached} - reached:
+                reached |= more
+            stuck = min(set(range(number)) - reached, default=None)
+            need(stuck is None, f"reducible {at}: no way joins states 0 and {stuck} both ways")
