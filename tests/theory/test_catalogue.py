@@ -10,7 +10,7 @@ import sympy
 from theory import checker
 from theory.attachment import ATTACHMENTS
 from theory.catalogue import catalogue, compositions, derivation, load
-from theory.claims import NoClaim
+from theory.claims import Derivation, NoClaim
 from theory.domain import evaluate
 from theory.expansion import LARGEST_ORDER, expand
 from theory.family import FamilyError
@@ -24,7 +24,7 @@ QUANTITIES = {
     *("metastability-ratio", "capacity", "conductance", "kemeny"),
 }
 PLAIN = [f"clique/{name}/gate" for name in meta_graphs()]
-DERIVED = {}
+DERIVED: dict[str, Derivation] = {}
 
 
 def derived(name):
