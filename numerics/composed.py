@@ -51,6 +51,10 @@ def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
         if chain not in known:
             return "the certificate is about other rows than the family's"
     for statement in _statements(claim.certificate):
+        if statement["kind"] == "composed-gap" and (
+            ("symmetrised" in statement) != meta.symmetrised or ("even" in statement) != meta.even
+        ):
+            return "the certificate reads the rows of the walk in another way"
         if "meta" in statement and "start" in statement["meta"]:
             problem = meta.problems()[0]
             ends = statement["meta"]["start"], statement["meta"]["target"]

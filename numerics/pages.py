@@ -259,7 +259,7 @@ def _symbol(quantity: str) -> str:
 
 def column(name: str) -> str:
     """The head of a column: a quantity by its symbol, anything else as it is."""
-    short = {"hitting-time-bounds": r"$\mathbb{E}[\tau]/T_A$", "exact-gap": r"$1-\lambda_2$, exact"}
+    short = {"hitting-time-bounds": r"$\mathbb{E}[\tau]/T_A$", "exact-gap": r"exact $1-\lambda_2$"}
     return short.get(name, f"${_symbol(name)}$" if name in HEADINGS else f"`{name}`")
 
 
@@ -329,6 +329,11 @@ def claims_table(judged: Iterable[Judgement]) -> Markdown:
 
 def _unbroken(text: str) -> str:
     return f'<span class="text-nowrap">{text}</span>'
+
+
+def _roomy(text: str) -> str:
+    """The text of a cell that is not squeezed on a narrow screen."""
+    return f'<span class="d-inline-block" style="min-width: 11em">{text}</span>'
 
 
 def _short(margin: float) -> str:
@@ -552,7 +557,7 @@ def parts_table(parts: Iterable[Kernel | Family | Attachment]) -> Markdown:
             _range(Domain((p,))) if p.facts else f"${render.latex(expression(p.name))}$"
             for p in parameters
         )
-        lines.append(f"| `{part.id}` | {prose.rstrip('.')} | {ranges} |")
+        lines.append(f"| `{part.id}` | {_roomy(prose.rstrip('.'))} | {ranges} |")
     return Markdown("\n".join(lines))
 
 
@@ -571,9 +576,21 @@ def folded(title: str, text: str) -> Markdown:
 
 
 # ---------------------------------------------------------------- general theorems
+def bound_link(bound: Bound) -> str:
+    """A cell with the title of a general theorem, leading to where `bound_theorem` states it."""
+    return _roomy(f"{{prf:ref}}`{bound.title} <bound-{bound.id}>`")
+
+
 def bound_theorem(bound: Bound) -> Markdown:
     """A general theorem: statement, source, what is checked, and where it is sharp."""
-    lines = [bound.statement, "", f"*Source.* {bound.source}."]
+
+    def displayed(found: re.Match[str]) -> str:
+        if _letters(found[1]) <= WIDE // 2:
+            return found[0]
+        return f"\n\n$$\n{found[1]}{found[2]}\n$$\n\n"
+
+    said = re.sub(r"\$([^$]+)\$([.,;]?)", displayed, bound.statement)
+    lines = [said, "", f"*Source.* {bound.source}."]
     checked = "; ".join(hypothesis.name for hypothesis in bound.hypotheses)
     lines += ["", f"*Checked.* {checked}."]
     for name, what in (("Data", bound.data), ("Optional", bound.optional)):

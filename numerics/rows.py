@@ -35,11 +35,16 @@ def error(family: Family, point: Point, problems: Sequence[Problem]) -> str | No
 def _uneven(explicit: ExplicitChain, place: Callable[[State], Place]) -> str | None:
     """A state whose moves to an orbit are not uniform on it, or on its other states."""
     members: dict[Place, list[int]] = {}
+    stay = [Fraction(1)] * len(explicit.states)
+    for (a, _), p in explicit.transitions.items():
+        stay[a] -= p
     for n, state in enumerate(explicit.states):
         members.setdefault(place(state), []).append(n)
     for n, state in enumerate(explicit.states):
         for orbit, others in members.items():
-            if len({explicit.transitions.get((n, m), 0) for m in others if m != n}) > 1:
+            moves = {explicit.transitions.get((n, m), Fraction(0)) for m in others if m != n}
+            rests = n in others and moves and stay[n] > min(moves)  # longer than on its like
+            if len(moves) > 1 or rests:
                 return f"the moves of state {state} to the orbit {orbit} are not even"
     return None
 

@@ -343,7 +343,11 @@ def measure(claim: Claim, family: Family, method: str, point: Point, seed: int =
         truth = _truth(claim.quantity, family, method, full, seed)
     except ChainError as error:
         return Evidence(claim.id, method, point, Verdict.UNDECIDED, reason=str(error))
-    margin, reason = _compare(claim, point, truth)
+    try:
+        margin, reason = _compare(claim, point, truth)
+    except LookupError:  # a certificate of another kind was put in its place
+        wrong = "the certificate does not state the values of the claim"
+        return Evidence(claim.id, method, point, Verdict.UNDECIDED, reason=wrong)
     simulated = method == "simulation"
     return Evidence(
         claim.id,

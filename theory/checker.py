@@ -1337,6 +1337,7 @@ def stochastic_complement(s: Any, w: Any, premises: list[Any]) -> Domain:
     for row in chain.rows:
         moves = zip(s["chain"]["rows"][row.number]["to"], row.moves(), strict=True)
         out = [(m[0], m[1], p) for m, (_, _, p, _) in moves if m[3:] == ["W"]]
+        need(not out or not row.indexed, "moves of the walk from several places")
         landing += [out] if out else []
     need(len(landing) == 1, "moves of the walk from several classes")
     return domain

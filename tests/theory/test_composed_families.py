@@ -85,11 +85,17 @@ def test_clique_on_every_meta_graph(meta, quantity):
             known(name).claim(quantity)
 
 
-# No polynomial in j solves the stationary law of a cycle on which the way in is not the way out.
+# The way in is not the way out, and the rows of the time reversal would have to be guessed.
 NO_LAW = {("lazy-cycle", "in-out"), ("lazy-cycle", "split")}
 ATTACHED = [(k, a) for k in kernels() for a in ATTACHMENTS]
 LONG = {("nested", "decoy"), ("nested", "split"), ("nested", "in-out"), ("nested", "gate")}
-LONG |= {("hypercube-3", "decoy"), ("lazy-cycle", "decoy"), ("nested", "gates")}
+LONG |= {("complete-bipartite", a) for a in ("decoy", "split", "gates")}
+LONG |= {
+    ("hypercube-3", "decoy"),
+    ("lazy-cycle", "split"),
+    ("lazy-cycle", "decoy"),
+    ("nested", "gates"),
+}
 TRIED = [(k, meta, a) for k, a in ATTACHED for meta in ("complete", "ring")]
 
 
@@ -108,7 +114,7 @@ def test_every_kernel_and_attachment(kernel, meta, attachment):
         return
     assert verdict(name, "hitting-time") == (Verdict.PROVED, "")
     if (kernel, attachment) in NO_LAW:
-        with pytest.raises(NoClaim, match="no balance between"):
+        with pytest.raises(NoClaim, match="not reversible, and its orbits grow"):
             known(name).claim("stationary")
     else:
         assert verdict(name, "stationary") == (Verdict.PROVED, "")
@@ -129,7 +135,9 @@ def judged(claim, family=None, ways=WAYS, points=None):
     return judge(claim, family, ways, points)
 
 
-@pytest.mark.parametrize("quantity", MINE[:4] + MINE[5:6])
+@pytest.mark.parametrize(
+    "quantity", ["hitting-time", "exit-time", "exit-law", "aggregated-hitting-time"]
+)
 @pytest.mark.parametrize("ways", [(), ("exact",), ("float",)])
 def test_value_slightly_off(quantity, ways):
     true = known(RING).claim(quantity)
@@ -333,7 +341,6 @@ def test_gap_of_the_symmetrised_walk():
     assert verdict("clique/directed-ring/gate", "spectral-gap") == (Verdict.PROVED, "")
 
 
-@pytest.mark.xfail(strict=True, reason="the rows are compared without the word symmetrised")
 def test_gap_of_another_walk(silent):
     """It is a statement about the walk that goes either way."""
     family = known("clique/directed-ring/gate").family
@@ -365,7 +372,6 @@ def test_walk_that_rests_hides_a_slow_mode(resting):
     assert found.verdict == Verdict.REFUTED
 
 
-@pytest.mark.xfail(strict=True, reason="how long a state rests is not compared with even moves")
 def test_rows_of_a_walk_that_rests(resting):
     claim, family = resting
     assert same_rows(claim, family, RESTS).verdict == Verdict.REFUTED
