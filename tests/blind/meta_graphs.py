@@ -11,7 +11,8 @@ Inside a complete graph on m vertices, to the one that holds the rest: one try i
 Other hitting times.  E_x tau_y = sum over z of d_z (R_xy + R_yz - R_xz)/2, R the effective
 resistance; or, on a group, sum over the characters of (1 - Re chi(x - y))/(1 - lambda).
 
-- path, K vertices: d edges, of which edge k has k behind it: sum of 2k + 1 = d^2.  Eigenvalues
+- path, K vertices, the target at an end: d edges, of which the k-th from there has K - 1 - k behind
+  it: sum of 2(K - 1 - k) + 1 = d(2(K - 1) - d).  Eigenvalues
   cos(pi k/(K - 1)).
 - star: leaf -> hub 1, hub -> leaf 2(K - 2) + 1.  Eigenvalues 1, 0, -1.
 - complete bipartite, sides a (with start and target) and b: every second step draws from side a.
@@ -59,8 +60,8 @@ FORMULAS: dict[str, dict[str, sympy.Expr]] = {
         "kemeny": (K**2 - 1) / 6,
     },
     "path": {
-        "hitting-time": d**2,
-        "return-time": sympy.Piecewise((2 * (K - 1), sympy.Eq(d, K - 1)), (K - 1, True)),
+        "hitting-time": d * (2 * (K - 1) - d),
+        "return-time": 2 * (K - 1),
         "gap": 1 - sympy.cos(sympy.pi / (K - 1)),
         "kemeny": (2 * (K - 1) ** 2 + 1) / 6,
     },
@@ -155,7 +156,7 @@ def graph(name: str, values: Mapping[str, Fraction]) -> tuple[Edges, object, obj
         return {"hypercube": _hypercube, "torus": _torus, "tree": _tree}[kind](int(number), at)
     size = at.get("K", 0)
     if name == "path":
-        return {(k, k + 1): ONE for k in range(size - 1)}, 0, at["d"]
+        return {(k, k + 1): ONE for k in range(size - 1)}, at["d"], 0
     if name == "ring":
         return {(k, (k + 1) % size): ONE for k in range(size)}, 0, at["d"]
     if name == "complete":

@@ -42,7 +42,14 @@ class Unequal(Family):
         "spectral-gap": "no single state is a good pivot where clusters of two sizes are all joined"
     }
     exits = (Exit("second", ("second_bulk", None)),)
-    comparison = {"": Range(("M_1*epsilon <= 1", "M_2*epsilon <= 1", "epsilon <= 3/7"), "1", "4")}
+    comparison = {
+        "": Range(
+            ("M_1*epsilon <= 1", "M_2*epsilon <= 1"),
+            "1",
+            "4",
+            {"K_1": "2", "K_2": "1", "M_1": "2", "M_2": "2", "epsilon": "1/2"},
+        )
+    }
 
     def problems(self) -> tuple[Problem, ...]:
         """State 1 of a cluster of the first size to state 1 of another."""
