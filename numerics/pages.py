@@ -83,14 +83,14 @@ KINDS = {
 
 HEADINGS = {
     "hitting-time": "Hitting time",
+    "second-moment": "Second moment of the hitting time",
     "exit-time": "Exit time of a cluster",
+    "exit-law": "Law of the exit time",
     "stationary": "Stationary law",
     "aggregated-matrix": "Aggregated matrix",
     "aggregated-hitting-time": "Hitting time of the aggregated chain",
     "hitting-time-bounds": "Comparison with the aggregated chain",
     "spectral-gap": "Spectral gap",
-    "second-moment": "Second moment of the hitting time",
-    "exit-law": "Law of the exit time",
     "exact-gap": "Spectral gap, exactly",
     "metastable-eigenvalues": "Metastable eigenvalues",
     "stochastic-complement": "Stochastic complement of a cluster",
@@ -388,14 +388,16 @@ def derive_all(names: Iterable[str], quantities: Iterable[str] = ()) -> Found:
     Parameters
     ----------
     names : ids of families.
-    quantities : those asked for; by default all that a family has.
+    quantities : those asked for; by default all that a family has, or is said not to have.
     """
     wanted = tuple(quantities)
     found: dict[str, dict[str, Claim | NoClaim]] = {}
     for name in names:
         derivation = catalogue.derivation(catalogue.load(name))
+        known = [*derivation.recipes, *derivation.family.absent]
+        order = [q for q in HEADINGS if q in known] + [q for q in known if q not in HEADINGS]
         found[name] = {}
-        for quantity in wanted or derivation.recipes:
+        for quantity in wanted or order:
             try:
                 found[name][quantity] = derivation.claim(quantity)
             except NoClaim as error:
