@@ -1,4 +1,4 @@
-"""What the judge asks of a composed family: are the rows those of its parts, and its law."""
+"""What the judge asks of a composed family: are the rows those of its parts, and its numbers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from numerics.quantities import Number
 from numerics.rows import concrete
 from theory.attachment import lumping_error as attachment_error
 from theory.certificates import NoProof
-from theory.chain import ExplicitChain, OrbitChain, Place, indices, leaves, with_index
+from theory.chain import ExplicitChain, OrbitChain, Place, leaves
 from theory.claims import Claim
 from theory.composed import (
     MODE,
     Composed,
+    Pair,
     gate_and_rest,
-    law_parts,
     leaving_rows,
     product_chain,
 )
 from theory.composition import closed
-from theory.domain import Point, evaluate
+from theory.domain import Point
 from theory.kernel import GATE
 
-Pair = tuple[Place, Place]  # of an orbit of clusters and a type of states
 SLACK = 1e-9  # relative, for numbers that have no error bound of their own
 
 
@@ -97,21 +96,6 @@ def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     if meta is not None:
         found += meta if isinstance(meta, list) else [meta["chain"]]
     return found + [chain for premise in certificate["premises"] for chain in _subjects(premise)]
-
-
-def law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
-    """Stationary probability of one state, by orbit of its cluster and by type."""
-    parts = []
-    for chain, law in law_parts(claim.certificate, point, claim.domain):
-        found: dict[Place, Fraction] = {}
-        for row, value in zip(chain.rows, law, strict=True):
-            for index in indices(row.index, point):
-                here = with_index(point, index)
-                if evaluate(chain.orbits[row.orbit].size, here):
-                    found[row.orbit, index] = evaluate(value, here)
-        parts.append(found)
-    walk, types = parts
-    return {(a, b): p * q for a, p in walk.items() for b, q in types.items()}
 
 
 def pair(family: Composed, state: tuple[int, int], point: Point) -> Pair:

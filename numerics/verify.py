@@ -30,7 +30,7 @@ from theory.chain import (
     leaves,
 )
 from theory.claims import Claim, entries_of, law_at
-from theory.composed import ARGUMENT, Composed, complement_entries, product_entries
+from theory.composed import ARGUMENT, Composed, complement_entries, product_entries, product_law_at
 from theory.derive import exit_chain
 from theory.domain import Point, describe, domain_from_json, evaluate, expression
 from theory.enclosure import enclose
@@ -255,8 +255,11 @@ def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
 # ---------------------------------------------------------------- rows
 def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
     """Compare the rows that the certificate is about with the explicit chain at a point."""
-    error = composed.row_error if isinstance(family, Composed) else _row_error
-    reason = error(claim, family, _complete(family, point))  # type: ignore[arg-type]
+    full = _complete(family, point)
+    if isinstance(family, Composed):
+        reason = composed.row_error(claim, family, full)
+    else:
+        reason = _row_error(claim, family, full)
     verdict = Verdict.CONSISTENT if reason is None else Verdict.REFUTED
     return Evidence(claim.id, "rows", point, verdict, reason=reason or "")
 
@@ -391,7 +394,7 @@ def _claimed(claim: Claim, point: Point) -> dict[Key, Band]:
     if claim.expression is not None:
         return {(): enclose(claim.expression, point)}
     if _composed(claim):
-        return {key: (p, p) for key, p in composed.law_at(claim, point).items()}
+        return {key: (p, p) for key, p in product_law_at(claim, point).items()}
     if claim.quantity == "stationary":
         return {(place,): (p, p) for place, p in law_at(claim, point).items()}
     if claim.quantity == "stochastic-complement":

@@ -713,17 +713,43 @@ def with_walk(s: Any, w: Any, premises: list[Any]) -> Domain:
     return domain
 
 
+def untagged(chain: Any) -> Any:
+    """The rows of one cluster, in which moves tagged W stay."""
+    return {**chain, "rows": [{**r, "to": [m[:3] for m in r["to"]]} for r in chain["rows"]]}
+
+
+def at_gate(chain: Chain, data: Any, pivot: str) -> Q:
+    """The probability of a move tagged W, which all lead from one state, the pivot, to it."""
+    need(chain.single(pivot), "the pivot is not one state")
+    out = ZERO
+    for row in chain.rows:
+        moves = zip(data["rows"][row.number]["to"], row.moves(), strict=True)
+        for move, (to, _, p, _) in moves:
+            if move[3:]:
+                need(move[3:] == ["W"] and row.name == to == pivot, "W moves elsewhere")
+                out = out + p
+    return out
+
+
+def rate_of(chain: Chain, data: Any, law: Any) -> Q:
+    """The stationary probability that a step is a step of W."""
+    mass, rate = masses(chain, law), ZERO
+    for row in chain.rows:
+        for move, (_, _, p, _) in zip(data["rows"][row.number]["to"], row.moves(), strict=True):
+            if move[3:]:
+                need(move[3:] == ["W"], "an unknown tag")
+                rate = rate + row.total(mass(row) * p)
+    return rate
+
+
 def composed_law(s: Any, w: Any, premises: list[Any]) -> Domain:
     """The product of W's law and that of one cluster, in which moves tagged W stay."""
     domain = Domain(s["domain"], w["charts"])
     need([p["kind"] for p in premises] == ["stationary"] * 2, "not two laws")
     inside, walk = premises
-    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
     tags = [m[3:] for r in s["chain"]["rows"] for m in r["to"]]
     need(all(tag in ([], ["W"]) for tag in tags) and ["W"] in tags, "no walk")
-    need(
-        inside["chain"] == {**s["chain"], "rows": rows} and inside["law"] == s["law"], "another law"
-    )
+    need(inside["chain"] == untagged(s["chain"]) and inside["law"] == s["law"], "another law")
     need(walk["chain"] == s["meta"]["chain"] and walk["law"] == s["meta"]["law"], "another walk")
     need(
         all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
@@ -735,22 +761,13 @@ def composed_aggregated(s: Any, w: Any, premises: list[Any]) -> Domain:
     """The mean hitting time of the clusters: W's own over the rate of its steps, sum of pi q."""
     domain, (law, walk) = Domain(s["domain"], w["charts"]), premises
     need((law["kind"], walk["kind"]) == ("stationary", "mean-hitting-time"), "other premises")
-    chain, rate = Chain(domain, s["chain"]), ZERO
-    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
-    need(law["chain"] == {**s["chain"], "rows": rows} and "meta" not in walk, "another chain")
+    need(law["chain"] == untagged(s["chain"]) and "meta" not in walk, "another chain")
     elsewhere(s["meta"], domain)
     need(all(walk[k] == v for k, v in s["meta"].items()), "another walk")
     need(
         all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
     )
-    mass = masses(chain, law["law"])
-    for row in chain.rows:
-        for move, (_, _, p, _) in zip(
-            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
-        ):
-            if move[3:]:
-                need(move[3:] == ["W"], "an unknown tag")
-                rate = rate + row.total(mass(row) * p)
+    rate = rate_of(Chain(domain, s["chain"]), s["chain"], law["law"])
     need(domain.sign(rate, True), "the walk may never step")
     same = domain.expression(s["value"]) * rate - domain.expression(walk["value"])
     need(same.is_zero(), "another value")
@@ -776,24 +793,16 @@ def composed_gap(s: Any, w: Any, premises: list[Any]) -> Domain:
     sizes = conclusion(below).get("types", {}).values()
     need(all(size == "1" for size in sizes), "a cluster is one state of W")
     chain, pivot = Chain(domain, s["chain"]), s["pivot"]
-    rows = [{**r, "to": [m[:3] for m in r["to"]]} for r in s["chain"]["rows"]]
     for p in (low, law):
-        need(p["chain"] == {**s["chain"], "rows": rows}, "the premises speak of other rows")
-    need(low["pivot"] == pivot and chain.single(pivot), "another pivot")
+        need(p["chain"] == untagged(s["chain"]), "the premises speak of other rows")
+    need(low["pivot"] == pivot, "another pivot")
     for p in premises:
         need(domain.contains(p["domain"]), "the domain is larger than a premise's")
         need(not dropped(p) & set(domain.env), "a parameter of a premise has been chosen")
-    leaving, weight = ZERO, ZERO
-    for row in chain.rows:
-        for move, (to, _, p, _) in zip(
-            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
-        ):
-            if move[3:]:
-                need(move[3:] == ["W"] and row.name == to == pivot, "W moves elsewhere")
-                leaving = leaving + p
-        if row.name == pivot:
-            weight = domain.expression(law["law"][row.number])
-    flow, kappa = leaving * weight, domain.expression(low["value"])
+    (number,) = (row.number for row in chain.rows if row.name == pivot)
+    weight = domain.expression(law["law"][number])
+    flow = at_gate(chain, s["chain"], pivot) * weight
+    kappa = domain.expression(low["value"])
     ends = [flow * domain.expression(conclusion(p)["value"]) for p in (below, above)]
     need(domain.sign(kappa, True) and domain.sign(ends[0], True), "a rate may vanish")
     lower, upper = domain.expression(s["lower"]), domain.expression(s["upper"])
@@ -1271,24 +1280,6 @@ def cases(s: Any, w: Any, premises: list[Any]) -> Domain:
 
 
 # ---------------------------------------------------------------- further quantities of clusters
-def untagged(chain: Any) -> Any:
-    """The rows of one cluster, in which moves tagged W stay."""
-    return {**chain, "rows": [{**r, "to": [m[:3] for m in r["to"]]} for r in chain["rows"]]}
-
-
-def at_gate(chain: Chain, data: Any, pivot: str) -> Q:
-    """The probability of a move tagged W, which all lead from one state, the pivot, to it."""
-    need(chain.single(pivot), "the pivot is not one state")
-    out = ZERO
-    for row in chain.rows:
-        moves = zip(data["rows"][row.number]["to"], row.moves(), strict=True)
-        for move, (to, _, p, _) in moves:
-            if move[3:]:
-                need(move[3:] == ["W"] and row.name == to == pivot, "W moves elsewhere")
-                out = out + p
-    return out
-
-
 def capacity(s: Any, w: Any, premises: list[Any]) -> Domain:
     """1/(the commute time): where a symmetry exchanges start and target, twice the mean time."""
     domain, (time,) = Domain(s["domain"], w["charts"]), premises
@@ -1430,14 +1421,7 @@ def conductance(s: Any, w: Any, premises: list[Any]) -> Domain:
     need(
         all(domain.contains(p["domain"]) for p in premises), "the domain is larger than a premise's"
     )
-    chain, rate = Chain(domain, s["chain"]), ZERO
-    at_gate(chain, s["chain"], gap["pivot"])
-    mass = masses(chain, law["law"])
-    for row in chain.rows:
-        for move, (_, _, p, _) in zip(
-            s["chain"]["rows"][row.number]["to"], row.moves(), strict=True
-        ):
-            rate = rate + row.total(mass(row) * p) if move[3:] else rate
+    rate = rate_of(Chain(domain, s["chain"]), s["chain"], law["law"])
     half = domain.expression(s["lower"]) * Q({0: 2}) - domain.expression(gap["lower"])
     need(half.is_zero(), "another lower bound")
     need((domain.expression(s["upper"]) - rate).is_zero(), "another upper bound")

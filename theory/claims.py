@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
@@ -12,7 +12,7 @@ import sympy
 
 from theory import checker
 from theory.certificates import Certificate, NoProof, by_cases
-from theory.chain import Place, Row, chain_from_json, indices, leaves, with_index
+from theory.chain import OrbitChain, Place, Row, chain_from_json, indices, leaves, with_index
 from theory.conjecture import NoClosedForm
 from theory.derive import aggregate, compare, exit_chain, reversible, solve, solved
 from theory.domain import Domain, Point, domain_from_json, evaluate, expression
@@ -271,9 +271,15 @@ def law_at(claim: Claim, point: Point) -> dict[Place, Fraction]:
         else:
             part = premises[0]
     statement = part["statement"]
-    chain = chain_from_json(claim.domain, statement["chain"])
+    return values_of_rows(
+        chain_from_json(claim.domain, statement["chain"]), statement["law"], point
+    )
+
+
+def values_of_rows(chain: OrbitChain, texts: Sequence[str], point: Point) -> dict[Place, Fraction]:
+    """Values given row by row, at a point; orbits of size 0 are left out."""
     law: dict[Place, Fraction] = {}
-    for row, text in zip(chain.rows, statement["law"], strict=True):
+    for row, text in zip(chain.rows, texts, strict=True):
         for index in indices(row.index, point):
             here = with_index(point, index)
             if evaluate(chain.orbits[row.orbit].size, here):

@@ -20,12 +20,13 @@ from theory.chain import (
     Move,
     Orbit,
     OrbitChain,
+    Place,
     Row,
     State,
     chain_from_json,
     leaves,
 )
-from theory.claims import Claim, Derivation, Entry, where
+from theory.claims import Claim, Derivation, Entry, values_of_rows, where
 from theory.composition import H2, R2, Cluster, H, R, at_index, closed, leaving
 from theory.conjecture import hitting_times, potential
 from theory.derive import Solved, compare, law_of, reversible, solve, start_value
@@ -45,6 +46,7 @@ RANGES = (
     ("3*epsilon <= 1", "K*epsilon <= 1"),
     ("3*epsilon <= 1", "K*epsilon <= 1", "M*epsilon <= 1"),
 )
+Pair = tuple[Place, Place]  # of an orbit of clusters and a type of states
 ARGUMENT = "rho"  # of a generating function
 MODE = "mu"  # an eigenvalue of the walk
 TIMES = {1: "mean-hitting-time", 2: "second-moment"}
@@ -65,22 +67,22 @@ class Composed(Family):
 
     def __init__(self, kernel: Kernel, meta: MetaGraph, attachment: Attachment):
         self.kernel, self.meta, self.attachment = kernel, meta, attachment
-        self.id = f"{kernel.id}/{meta.id}/{attachment.id}"  # type: ignore[misc]
+        self.id = f"{kernel.id}/{meta.id}/{attachment.id}"
         reason = attachment.why_not(kernel)
         if reason:
             raise FamilyError(f"{self.id}: {reason}: choose another attachment")
-        self.title = f"{meta.title} of clusters, {kernel.title}, {attachment.title}"  # type: ignore[misc]
-        self.gates = attachment.gates  # type: ignore[misc]
+        self.title = f"{meta.title} of clusters, {kernel.title}, {attachment.title}"
+        self.gates = attachment.gates
         inside = attachment.domain(kernel)
         parameters = (*meta.domain.parameters, *inside.parameters)
         names = [p.name for p in parameters]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise FamilyError(f"{self.id}: two parts have a parameter {twice}: rename one")
-        self.domain = Domain(parameters, (*meta.domain.facts, *inside.facts))  # type: ignore[misc]
+        self.domain = Domain(parameters, (*meta.domain.facts, *inside.facts))
+        self.absent = self._absences()
 
-    @cached_property
-    def absent(self) -> Mapping[str, str]:  # type: ignore[override]
+    def _absences(self) -> Mapping[str, str]:
         """Quantities that are not derived, and why."""
         kernel, meta, attachment = self.kernel, self.meta, self.attachment
         one_gate = attachment.id == Gate.id
@@ -298,11 +300,8 @@ class CompositionDerivation(Derivation):
         kinds = ["mean-hitting-time", "return-time"]
         if moment == 2:
             kinds += ["second-moment", "return-second-moment"]
-        walks = {
-            str(chain.domain.to_json()): [self._of_walk(kind, whole) for kind in kinds]
-            for whole, chain in zip(leaves(self.problem.chains), leaves(self.cases), strict=True)
-        }
-        general = [expression(p["statement"]["value"]) for p in list(walks.values())[-1]]
+        own = [[self._of_walk(kind, c) for kind in kinds] for c in leaves(self.problem.chains)]
+        general, walks = [expression(p["statement"]["value"]) for p in own[-1]], iter(own)
         moments = dict(zip((H, R, H2, R2), general, strict=False))
         value = tidy(expression(first["statement"]["value"]).subs(moments), self.family.domain)
 
@@ -314,7 +313,7 @@ class CompositionDerivation(Derivation):
                 "meta": {"chain": chain.to_json(), **ends},
                 "value": str(value),
             }
-            return certify(statement, [first, *walks[str(chain.domain.to_json())]])
+            return certify(statement, [first, *next(walks)])
 
         certificate = by_cases(self.cases, build)
         return self._new(quantity, self.family.domain, certificate, expression=value)
@@ -375,9 +374,8 @@ class CompositionDerivation(Derivation):
         """T_A: the aggregated chain is A = I + (W - I)/a, with a the mean time between steps."""
         cluster = self.family.cluster
         inside = law_of_chain(cluster.inside)
-        walks = iter([self._of_walk("mean-hitting-time", c) for c in leaves(self.problem.chains)])
-        mean = hitting_times(leaves(self.problem.chains)[-1], self.problem.target)
-        time = start_value(leaves(self.problem.chains)[-1], mean, self.problem.start)
+        times = [self._of_walk("mean-hitting-time", c) for c in leaves(self.problem.chains)]
+        time, walks = expression(times[-1]["statement"]["value"]), iter(times)
         value = tidy(cluster.step * time, self.family.domain)
 
         def build(chain: OrbitChain) -> Certificate:
@@ -730,18 +728,17 @@ def complement_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[En
     )
 
 
-def law_parts(
-    certificate: Certificate, point: Point, domain: Domain
-) -> list[tuple[OrbitChain, list[sympy.Expr]]]:
-    """The rows and the law of the walk, and those of a cluster, in the case that a point is in."""
-    statement = certificate["statement"]
+def product_law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
+    """Stationary probability of one state, by orbit of its cluster and by type."""
+    statement = claim.statement
     while statement["kind"] == "cases":
         parts = statement["parts"]
         statement = next(p for p in parts if not domain_from_json(p["domain"]).violated(point))
-    return [
-        (chain_from_json(domain, part["chain"]), [expression(x) for x in part["law"]])
+    walk, types = (
+        values_of_rows(chain_from_json(claim.domain, part["chain"]), part["law"], point)
         for part in (statement["meta"], statement)
-    ]
+    )
+    return {(a, b): p * q for a, p in walk.items() for b, q in types.items()}
 
 
 def law_of_chain(chain: OrbitChain, reversal: Sequence[Row] = ()) -> Certificate:

@@ -131,10 +131,10 @@ class Family:
     :meth:`explicit`; its docstring is the prose of its page.
     """
 
-    id: ClassVar[str]
-    title: ClassVar[str]
-    gates: ClassVar[str]
-    domain: ClassVar[Domain]
+    id: str
+    title: str
+    gates: str
+    domain: Domain
     exits: ClassVar[tuple[Exit, ...]] = ()
     pivot: ClassVar[Pivot | None] = None
     slow_mode: ClassVar[Mapping[str, str]] = {}
@@ -144,7 +144,7 @@ class Family:
     cyclic: ClassVar[Cyclic | None] = None
     even: ClassVar[bool] = False  # moves to an orbit are uniform on it, or on its other states
     symmetrised: ClassVar[bool] = False  # cyclic is about (P + P*)/2, P* the time reversal
-    absent: ClassVar[Mapping[str, str]] = {}  # a quantity that is not derived, and why
+    absent: Mapping[str, str] = {}  # a quantity that is not derived, and why
     comparison: ClassVar[Mapping[str, Range]] = {"": Range(("M*epsilon <= 1",), "1", "4")}
 
     def problems(self) -> tuple[Problem, ...]:

@@ -9,6 +9,7 @@ import sympy
 from theory import checker
 from theory.chain import Place, leaf_at
 from theory.claims import Claim, law_at
+from theory.composed import Composed, product_law_at
 from theory.domain import Domain, DomainError, Point, describe, evaluate, expression
 from theory.enclosure import enclose
 from theory.expansion import Expansion
@@ -117,6 +118,10 @@ def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
                 f"the law at {describe(point)} is too long to write out: take at most "
                 f"{LARGEST_CHAIN} orbits"
             )
+        if isinstance(family, Composed):
+            pairs = product_law_at(claim, inside)
+            names = [" ".join(map(_place, places)) for places in pairs]
+            return {"value": [[str(p) for p in pairs.values()]], "orbits": names}
         law = law_at(claim, inside)
         return {"value": [[str(p) for p in law.values()]], "orbits": [_place(x) for x in law]}
     if claim.quantity == "aggregated-matrix":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar
 
 import sympy
 
@@ -38,7 +37,7 @@ class Unequal(Family):
             ),
         )
     )
-    absent: ClassVar = {
+    absent = {
         "spectral-gap": "no single state is a good pivot where clusters of two sizes are all joined"
     }
     exits = (Exit("second", ("second_bulk", None)),)
