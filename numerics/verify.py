@@ -197,7 +197,7 @@ def certified(claim: Claim) -> Evidence:
 
 
 _KINDS = {  # what proves a quantity: of a family given by its rows, of a composed one
-    "hitting-time": ("mean-hitting-time",),
+    "hitting-time": ("mean-hitting-time", "hitting-time-between"),
     "second-moment": ("second-moment",),
     "exit-time": ("mean-hitting-time",),
     "exit-law": ("generating-function",),
@@ -227,7 +227,7 @@ _VALUE = (  # kinds that state one exact value
     *("mean-hitting-time", "second-moment", "generating-function", "composed-aggregated"),
     *("composed-root", "pseudo-gap", "metastability-ratio", "capacity", "kemeny"),
 )
-_BOUNDS = ("spectral-gap", "composed-gap", "conductance")
+_BOUNDS = ("hitting-time-between", "spectral-gap", "composed-gap", "conductance")
 
 
 def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
@@ -314,7 +314,7 @@ def _expected_subjects(claim: Claim, family: Family) -> list[Any]:
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     """Of the hitting times that a certificate compares or concludes with, in order."""
     statement, premises = certificate["statement"], certificate["premises"]
-    if statement["kind"] == "mean-hitting-time":
+    if statement["kind"] in ("mean-hitting-time", "hitting-time-between"):
         return [[statement["start"], statement["target"], bool(premises)]]
     if statement["kind"] == "cases":
         parts = [_subjects(p) for p in premises if "vacuous" not in p["witness"]]

@@ -20,6 +20,7 @@ from theory.domain import Domain
 
 Certificate = dict[str, Any]
 MOST_CHARTS = 400
+MOST_RAISED, POWERS = 2, ("1", "4")
 
 
 class NoProof(ValueError):
@@ -124,7 +125,13 @@ class _Charts:
 
     def __init__(self, facts: tuple[Fact, ...], names: tuple[str, ...], reals: tuple[str, ...]):
         self._made: list[Any] = []
-        self._more = itertools.islice(_enumerate(facts, names, reals), MOST_CHARTS)
+        charts = itertools.islice(_enumerate(facts, names, reals), MOST_CHARTS)
+        self._more = itertools.chain(charts, self._raised())
+
+    def _raised(self) -> Iterator[Any]:
+        """The first charts again, with a power of 1 + the sum of the slacks as a factor."""
+        for chart, power in itertools.product(self._made[:MOST_RAISED], POWERS):
+            yield {**chart, "raise": power}
 
     def __iter__(self) -> Iterator[Any]:
         number = 0

@@ -7,9 +7,12 @@ it exits 1 when the proof does not hold and 2 when the file cannot be read as a 
 What makes the checks sufficient
 --------------------------------
 Sign.  An expression is >= 0 on a domain if, after each parameter is written in slacks that are
-nonnegative exactly on the domain, numerator and denominator have nonnegative coefficients only.
+nonnegative exactly on the domain, numerator and denominator have nonnegative coefficients only,
+perhaps times a power of 1 + the sum of the slacks (Pólya).  In one variable: if its value at one
+point is positive and Sturm's sequences count no root on the interval that the facts leave.
 Hitting times.  If h >= 0, h = 0 on the target and h = 1 + P h off it, then h(X_n) + n is a
-martingale up to the hitting time, so the target is reached and h is the mean hitting time.
+martingale up to the hitting time, so the target is reached and h is the mean hitting time; with
+h >= 1 + P h it is at least the mean, and with h <= 1 + P h, h <= 0 on the target, at most the mean.
 Stationary law.  Detailed balance and total mass 1; unique because one state is reached from all.
 Gap, from below (Barta).  If phi > 0 off one state, phi = 0 there and (I - P) phi >= g phi, then
 every f satisfies E(f, f) >= g |f - f(pivot)|^2 >= g Var f, so the gap is at least g.
@@ -25,8 +28,9 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache, reduce
-from itertools import accumulate, permutations
+from itertools import accumulate, pairwise, permutations
 from math import comb, gcd, inf
 from typing import Any
 
@@ -319,8 +323,8 @@ class Domain:
         child.facts |= {fact: (q, False) for fact, q in facts.items()}
         return child
 
-    def chart(self, chart: Any) -> tuple[dict[int, tuple[Poly, Poly]], set[int]] | None:
-        """The substitution of a chart whose slacks cover this domain; None if they do not."""
+    def chart(self, chart: Any) -> tuple[dict[int, tuple[Poly, Poly]], set[int], Poly] | None:
+        """A chart whose slacks cover this domain: its substitution, the strict ones, a factor."""
         slack, strict, sub = {}, set[int](), {}
         for u, (top, bottom) in chart["slack"].items():
             if top not in self.facts or (bottom and bottom not in self.facts):
@@ -345,13 +349,15 @@ class Domain:
                 if not (returned - value).is_zero() or not positive_sum(image.bottom(), strict):
                     return None
                 sub[names.index(name)] = (image.num, image.bottom())
-        return sub, strict
+        raised = chart.get("raise", "0")
+        need(raised in tuple("0123456789"), "not a power of one digit")
+        return sub, strict, power(reduce(add, map(variable, slack), {0: 1}), int(raised))
 
     def sign(self, q: Q, strict: bool = False) -> bool:
-        """Whether some chart shows q >= 0 (or > 0) on the whole domain, denominators nonzero."""
+        """Whether q >= 0 (or > 0) is shown on the whole domain, denominators nonzero."""
         key = (tuple(sorted(q.num.items())), tuple(sorted(q.den.items())), strict)
         if key not in self.seen:
-            self.seen[key] = self._sign(q, strict)
+            self.seen[key] = self._sign(q, strict) or self.by_sturm(q, strict)
         return self.seen[key]
 
     def _sign(self, q: Q, strict: bool) -> bool:
@@ -365,7 +371,7 @@ class Domain:
 
             def side(p: Poly, certain: bool, chart: Any = self.checked[number]) -> int:
                 """+1 or -1 if p has that sign throughout, 0 if unknown; p = 0 counts as +1."""
-                image = substitute(p, chart[0])[0]
+                image = mul(substitute(p, chart[0])[0], chart[2])
                 sign = 1 if all(c > 0 for c in image.values()) else -1
                 image = {m: sign * c for m, c in image.items()}
                 fits = all(c > 0 for c in image.values())
@@ -379,6 +385,34 @@ class Domain:
                     self.used.append(data)
                 return True
         return False
+
+    def by_sturm(self, q: Q, strict: bool) -> bool:
+        """Whether q, in one variable, is > 0 where the facts about that one alone leave it."""
+        factors = [dict(f) for f, e in q.den.items() for _ in range(e)]
+        found = {v for p in (q.num, *factors) for m in p for v in exponents(m)}
+        if len(found) != 1 or not q.num or max(map(degree, (q.num, *factors))) > 60:
+            return False
+        low, high, sign = (-inf, True), (inf, False), 1  # an open end is the tighter one
+        for fact, left_out in self.facts.values():
+            constant = all(m == 0 and c > 0 for f in fact.den for m, c in f)
+            if constant and {v for m in fact.num for v in exponents(m)} == found:
+                line = coefficients(fact.num)
+                end: Any = -line[0] / line[1] if line[1] else inf
+                if len(line) == 2 and line[1] > 0:
+                    low = max(low, (end, left_out))
+                elif len(line) == 2:
+                    high = min(high, (end, not left_out))
+        ends = [low[0]] * (not low[1]) + [high[0]] * high[1]
+        for p in (q.num, *factors):
+            line = coefficients(p)
+            charge(len(line) ** 3)
+            if not low[0] < high[0] or roots(line, low[0], high[0]):
+                return False
+            if (strict or p is not q.num) and not all(horner(line, end) for end in ends):
+                return False
+            middle = horner(line, between(low[0], high[0]))
+            sign *= 1 if middle > 0 else -1 if middle < 0 else 0
+        return sign > 0
 
     def integral(self, q: Q) -> bool:
         """Whether q has integer values: a polynomial in the integers, with integer coefficients."""
@@ -405,6 +439,52 @@ class Domain:
         facts = (self.fact(f, self.divides) for f in other["facts"])
         same = {**self.values, **other.get("values", {})} == self.values
         return known and same and all(self.sign(*f) for f in facts)
+
+
+def coefficients(p: Poly) -> list[Fraction]:
+    """Those of a polynomial in one variable, lowest first."""
+    by_degree = {m & ((1 << BITS) - 1): Fraction(c) for m, c in p.items()}
+    return [by_degree.get(n, Fraction(0)) for n in range(max(by_degree, default=-1) + 1)]
+
+
+def horner(line: list[Fraction], x: Any) -> Fraction:
+    """A polynomial at x, or its sign far out."""
+    if x in (inf, -inf):
+        return line[-1] * (1 if x > 0 or len(line) % 2 else -1)
+    return reduce(lambda value, c: value * x + c, reversed(line), Fraction(0))
+
+
+def between(low: Any, high: Any) -> Any:
+    """A number between two others."""
+    if low == -inf:
+        return Fraction(0) if high == inf else high - 1
+    return low + 1 if high == inf else (low + high) / 2
+
+
+def remainder(a: list[Fraction], b: list[Fraction]) -> list[Fraction]:
+    """What a division of polynomials leaves."""
+    while len(a) >= len(b):
+        factor, padded = a[-1] / b[-1], [Fraction(0)] * (len(a) - len(b)) + b
+        a = [c - factor * d for c, d in zip(a, padded, strict=True)][:-1]
+    while a and not a[-1]:
+        a = a[:-1]
+    return a
+
+
+def roots(line: list[Fraction], low: Any, high: Any) -> bool:
+    """Whether there may be roots strictly between, by Sturm's sequence."""
+    chain = [line, [n * c for n, c in enumerate(line)][1:]]
+    while chain[-1]:
+        chain.append([-c for c in remainder(chain[-2], chain[-1])])
+    chain.pop()
+
+    def changes(x: Any) -> int:
+        signs = [value > 0 for p in chain if (value := horner(p, x))]
+        return sum(a != b for a, b in pairwise(signs))
+
+    if not all(horner(chain[-1], x) for x in (low, high)):  # an end is a multiple root
+        return True
+    return changes(low) - changes(high) > (horner(line, high) == 0)
 
 
 def positive_sum(p: Poly, strict: set[int]) -> bool:
@@ -599,6 +679,30 @@ def time_of(s: Any, w: Any, premises: list[Any]) -> Domain:
         chain.inside(name, index, domain)
         there = domain.expression(last[name], **({"j": index} if index else {}))
     need((there - domain.expression(s["value"])).is_zero(), "the value at the start is another")
+    return domain
+
+
+def time_between(s: Any, w: Any, premises: list[Any]) -> Domain:
+    """Bounds of a mean hitting time, by a supersolution and a subsolution."""
+    need(not premises and not tagged(s["chain"]), "too many premises, or moves of a walk")
+    domain = Domain(s["domain"], w["charts"])
+    chain, target, (name, at) = Chain(domain, s["chain"]), listed(s["target"]), s["start"]
+    need(bool(target) and all(t in chain.classes for t in target), "unknown target")
+    index = None if at is None else domain.index(at)
+    chain.inside(name, index, domain)
+    for side, sign in (("upper", ONE), ("lower", -ONE)):
+        values = w[side]
+        for row in chain.rows:
+            value, known = row.value(values[row.name]), row.domain.sign
+            need(side == "lower" or known(value), f"the {side} function of {row.name}: its sign")
+            if row.name in target:
+                need(side == "upper" or known(-value), f"it is not <= 0 on {row.name}")
+            else:
+                drift = value - mean_of(row, values) - ONE
+                need(known(sign * drift), f"the {side} inequality of {row.name} is not met")
+        there = domain.expression(values[name], **({"j": index} if index else {}))
+        need((there - domain.expression(s[side])).is_zero(), "the value at the start is another")
+    need(domain.sign(domain.expression(s["lower"]), True), "the lower bound may not be positive")
     return domain
 
 
@@ -1655,6 +1759,9 @@ def sentence(s: Any) -> str:
                 )
                 walk += listing(meta["chain"])
             said += f", in another cluster; a move tagged W takes the cluster a step of {walk}"
+    elif kind == "hitting-time-between":
+        said = f"the mean time to hit {', '.join(s['target'])} from {place(*s['start'])} lies "
+        said += f"between {s['lower']} and {s['upper']}"
     elif kind == "composed-law":
         return (
             "the product of these laws is stationary on clusters x types:\n"
@@ -1733,6 +1840,7 @@ def text(s: Any) -> str:
 
 KINDS = {
     **dict.fromkeys((*TIMES, "generating-function"), time_of),
+    "hitting-time-between": time_between,
     "composed-law": composed_law,
     "composed-aggregated": composed_aggregated,
     "composed-gap": composed_gap,
@@ -1762,6 +1870,7 @@ FIELDS = {  # beside kind and domain: what a statement must say, and what it may
     **dict.fromkeys(TIMES[:2], ("chain target start value", "meta")),
     **dict.fromkeys(TIMES[2:], ("chain target value", "")),
     "generating-function": ("chain target start s value", ""),
+    "hitting-time-between": ("chain target start lower upper", ""),
     "composed-law": ("chain law meta", ""),
     "composed-aggregated": ("chain meta value", ""),
     "composed-gap": ("chain pivot lower upper ratio meta", "even symmetrised"),

@@ -14,7 +14,15 @@ from theory import checker
 from theory.certificates import Certificate, NoProof, by_cases
 from theory.chain import OrbitChain, Place, Row, chain_from_json, indices, leaves, with_index
 from theory.conjecture import NoClosedForm
-from theory.derive import aggregate, compare, exit_chain, reversible, solve, solved
+from theory.derive import (
+    aggregate,
+    between_certificate,
+    compare,
+    exit_chain,
+    reversible,
+    solve,
+    solved,
+)
 from theory.domain import Domain, Point, domain_from_json, evaluate, expression
 from theory.family import Exit, Family, Pivot, Problem
 from theory.spectrum import (
@@ -132,9 +140,29 @@ class Derivation:
 
     # ------------------------------------------------------------ hitting and exit times
     def _hitting(self, problem: Problem) -> Claim:
-        value, certificate = solve(problem.chains, problem.target, problem.start)
+        if problem.supersolution and problem.subsolution:
+            return self._hitting_between(problem)
+        try:
+            value, certificate = solve(problem.chains, problem.target, problem.start)
+        except NoClosedForm as error:
+            remedy = "give the Problem a supersolution and a subsolution, for bounds"
+            raise NoClosedForm(f"{error}: {remedy}") from error
         name = named("hitting-time", problem.name)
         return self._new(name, self.family.domain, certificate, expression=value)
+
+    def _hitting_between(self, problem: Problem) -> Claim:
+        given = {"upper": problem.supersolution, "lower": problem.subsolution}
+        functions = {
+            side: {name: expression(text) for name, text in values.items()}
+            for side, values in given.items()
+        }
+        certificate = between_certificate(problem.chains, problem.target, problem.start, functions)
+        name, told = (
+            named("hitting-time", problem.name),
+            checker.conclusion(certificate["statement"]),
+        )
+        bounds = {side: expression(told[side]) for side in given}
+        return self._new(name, self.family.domain, certificate, **bounds)
 
     def _exit(self, exit_: Exit) -> Claim:
         problem = self.problems[""]

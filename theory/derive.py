@@ -74,6 +74,46 @@ def hitting_certificate(
     return by_cases(chains, build)
 
 
+def between_certificate(
+    chains: Chains, target: str, start: Start, functions: Mapping[str, Values]
+) -> Certificate:
+    """Certificate of bounds of a mean hitting time.
+
+    Parameters
+    ----------
+    functions : ``upper``, a supersolution (h >= 0, h >= 1 + P h off the target), and ``lower``, a
+        subsolution (h <= 0 on the target, h <= 1 + P h off it), by orbit, in the parameters and j.
+
+    Raises
+    ------
+    NoProof
+        An orbit has no value, or an inequality is not shown.
+    """
+    general = leaves(chains)[-1]
+    for side, values in functions.items():
+        missing = set(general.orbits) - set(values)
+        if missing:
+            raise NoProof(f"the {side} function has no value on {min(missing)}: add it")
+    bounds = {side: str(start_value(general, v, start)) for side, v in functions.items()}
+
+    def build(chain: OrbitChain) -> Certificate:
+        statement = {
+            "kind": "hitting-time-between",
+            "domain": chain.domain.to_json(),
+            "chain": chain.to_json(),
+            "target": [target],
+            "start": list(start),
+            **bounds,
+        }
+        witness = {
+            side: {name: str(values[name]) for name in chain.orbits}
+            for side, values in functions.items()
+        }
+        return certify(statement, witness=witness)
+
+    return by_cases(chains, build)
+
+
 def _leaf_certificates(certificate: Certificate) -> list[Certificate]:
     if certificate["statement"]["kind"] != "cases":
         return [certificate]

@@ -52,6 +52,9 @@ class Problem:
     chains : the orbit chain, by cases if its rows differ.
     reversal : rows of the time reversal, on the same ranges, of a chain that is not reversible.
     start, target : orbits (the start with its index), the target a single state.
+    supersolution, subsolution : orbit -> a function h, in the parameters and the index j, for a
+        chain without closed form: h >= 0 and h >= 1 + P h off the target; h <= 0 on the target and
+        h <= 1 + P h off it.  Their values at the start are claimed as bounds of the hitting time.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Problem:
     start: tuple[str, str | None]
     target: str
     reversal: tuple[Row, ...] = ()
+    supersolution: Mapping[str, str] = field(default_factory=dict)
+    subsolution: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
