@@ -1,26 +1,37 @@
 """Builds certificates: statements with the witnesses that let the lone checker re-verify them.
 
-A witness is found by running the checker's own rules with *every* chart that the facts of a domain
-allow, and keeping those that were used.  Nothing here is trusted: what counts is the verdict of
-:func:`theory.checker.check` on the finished certificate.
+A witness is found by running the checker's own rules and answering each question about a sign, in
+order, with a proof: the polynomial written in the facts of the domain without a minus.  Such a
+proof comes from a chart, which expresses the parameters in facts.  Nothing here is trusted: what
+counts is the verdict of :func:`theory.checker.check` on the finished certificate.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import sympy
+from sympy.polys.domains import ZZ
+from sympy.polys.rings import PolyElement, ring
 
 from theory import checker
 from theory.chain import Cases, Chains, OrbitChain
-from theory.domain import Domain
+from theory.checker import Q
+from theory.domain import FRACTIONS, Domain, difference
 
 Certificate = dict[str, Any]
 MOST_CHARTS = 400
-MOST_RAISED, POWERS = 2, ("1", "4")
+SAMPLE = 12  # points at which a sign is tried before a proof is sought
+_POINTS: dict[str, list[dict[str, Fraction]]] = {}
+_PROOFS: dict[Any, str] = {}  # what has been found for a domain and an expression
 
 
 class NoProof(ValueError):
@@ -29,7 +40,7 @@ class NoProof(ValueError):
 
 def certify(
     statement: Mapping[str, Any],
-    premises: list[Certificate] | None = None,
+    premises: Sequence[Certificate] = (),
     witness: Mapping[str, Any] | None = None,
 ) -> Certificate:
     """Complete a statement to a certificate.
@@ -39,27 +50,37 @@ def certify(
     NoProof
         The checker's rules do not prove the statement with any chart that was tried.
     """
-    premises = premises or []
-    if statement["kind"] == "cases":
-        statement = {**statement, "parts": [p["statement"] for p in premises]}
-    kind = checker.KINDS[statement["kind"]]
-    told = [p["statement"] for p in premises]
-    full = {**(witness or {}), "charts": _charts}
-    shown = dict(witness or {})
+    told, shown = [p["statement"] for p in premises], dict(witness or {})
+    domain = Searching(statement["domain"], [])
     try:
-        domain = kind(statement, full, told)
+        checker.prove(statement, shown, told, domain)
     except checker.Refused as error:
-        domain = checker.Domain(statement["domain"], _charts)
-        wrong = [text for text, (q, _) in domain.facts.items() if domain.sign(-q, True)]
-        if not wrong:
+        premises, domain = [], Searching(statement["domain"], [])
+        for fact in statement["domain"]["facts"]:
+            domain.proofs.clear()
+            shown = {"vacuous": fact}
+            if domain.sign(domain.relation(fact, {})[0], True) < 0:
+                break
+        else:
             raise NoProof(f"{statement['kind']}: {error}") from error
-        shown, premises = {"vacuous": wrong[0]}, []
     return {
         "format": checker.FORMAT,
         "statement": dict(statement),
-        "witness": {**shown, "charts": domain.used},
-        "premises": premises,
+        "witness": {**shown, "signs": domain.proofs},
+        "premises": list(premises),
     }
+
+
+def completed(certificate: Certificate) -> Certificate:
+    """The certificate with the best proofs of signs that are found, whether or not it holds."""
+    premises = [completed(premise) for premise in certificate["premises"]]
+    statement, shown = certificate["statement"], dict(certificate["witness"])
+    if "signs" not in shown:
+        domain = Searching(statement["domain"], [])
+        with contextlib.suppress(checker.Refused):
+            checker.prove(statement, shown, [p["statement"] for p in premises], domain)
+        shown["signs"] = domain.proofs
+    return {**certificate, "witness": shown, "premises": premises}
 
 
 def by_cases(chains: Chains, build: Callable[[OrbitChain], Certificate]) -> Certificate:
@@ -71,12 +92,18 @@ def by_cases(chains: Chains, build: Callable[[OrbitChain], Certificate]) -> Cert
 
 def join(cases: Cases, parts: list[Certificate]) -> Certificate:
     """The statement on the whole domain from those on its parts."""
-    statement = {
-        "kind": "cases",
-        "domain": cases.domain.to_json(),
-        "fact": cases.fact,
-    }
-    return certify(statement, parts)
+    return joined(cases.domain, {"split": difference(cases.fact), "integer": "yes"}, parts)
+
+
+def joined(domain: Domain, witness: Mapping[str, str], parts: list[Certificate]) -> Certificate:
+    """One statement from those on parts of its domain; what differs is given by cases."""
+    told = [part["statement"] for part in parts]
+    statement = {"kind": told[0]["kind"], "domain": domain.to_json()}
+    for key in [key for key in told[0] if key not in statement]:
+        values = [s.get(key) for s in told]
+        same = all(value == values[0] for value in values)
+        statement[key] = values[0] if same else {"by": witness["split"], "cases": values}
+    return certify(statement, parts, witness)
 
 
 def by_splitting(
@@ -89,17 +116,17 @@ def by_splitting(
     try:
         return build(domain)
     except NoProof as failure:
-        for statement, parts in _splits(domain) if depth else ():
+        for witness, parts in _splits(domain) if depth else ():
             try:
-                return certify(statement, [by_splitting(p, build, depth - 1) for p in parts])
+                found = [by_splitting(part, build, depth - 1) for part in parts]
+                return joined(domain, witness, found)
             except NoProof:
                 continue
         raise failure
 
 
-def _splits(domain: Domain) -> Iterator[tuple[dict[str, Any], tuple[Domain, Domain]]]:
+def _splits(domain: Domain) -> Iterator[tuple[dict[str, str], tuple[Domain, Domain]]]:
     """Ways to cover the domain by two parts: the last facts first, since they are the tightest."""
-    data = {"kind": "cases", "domain": domain.to_json()}
     free = {p.name: sympy.Symbol(p.name) for p in domain.parameters if p.name not in domain.values}
     integers = {free[p.name] for p in domain.parameters if p.integer and p.name in free}
     for fact in reversed(domain.all_facts):
@@ -108,32 +135,236 @@ def _splits(domain: Domain) -> Iterator[tuple[dict[str, Any], tuple[Domain, Doma
             slope = sympy.expand(gap).coeff(symbol)
             if gap.free_symbols <= integers and abs(slope) == 1:
                 value = str(sympy.expand(symbol - gap / slope))
-                yield data | {"fact": fact}, domain.split(fact, {str(symbol): value})
+                witness = {"split": difference(fact), "integer": "yes"}
+                yield witness, domain.split(fact, {str(symbol): value})
                 break
     for parameter in domain.parameters:
         if not parameter.integer and f"{parameter.name} > 0" in domain.all_facts:
             by = f"2*{parameter.name} - 1"
-            yield data | {"by": by}, (domain.where(f"{by} >= 0"), domain.where(f"-({by}) >= 0"))
+            yield {"split": by}, (domain.where(f"({by}) >= 0"), domain.where(f"-({by}) >= 0"))
+
+
+# ---------------------------------------------------------------- proofs of signs
+class Searching(checker.Domain):
+    """A domain that looks for the proofs it is asked for, and keeps them in order."""
+
+    proofs: Any
+
+    def offered(self, q: Q, strict: bool) -> str:
+        """A proof that q (or else -q) is >= 0 (or > 0), or 0 where none is found."""
+        key = str(self.data), frozenset(q.num.items()), frozenset(q.den.items()), strict
+        if key not in _PROOFS:
+            _make_room(_PROOFS, 20000)
+            _PROOFS[key] = self._proof(q, strict)
+        self.proofs.append(_PROOFS[key])
+        return _PROOFS[key]
+
+    def _proof(self, q: Q, strict: bool) -> str:
+        proof, q = "0", _reduced(q)
+        if q.num and self._may(q, strict):
+            below, sign = list[str](), 1
+            for factor, e in q.den.items():
+                up, down = self._part(Q(factor), True), self._part(Q({}) - Q(factor), True)
+                sign *= 1 if up else (-1) ** e
+                below.append(f"({up or down})**{e}" if up or down else "")
+            signed = Q({m: sign * c for m, c in q.num.items()})
+            top = self._part(signed, strict) or self._part(Q({}) - signed, strict)
+            if top and all(below):
+                proof = f"({top})/({'*'.join(below)})" if below else top
+        return proof
+
+    def _may(self, q: Q, strict: bool) -> bool:
+        """Whether q has one sign at some points of the domain."""
+        key = str(self.data)
+        if key not in _POINTS:
+            _make_room(_POINTS, 1000)
+            _POINTS[key] = list(itertools.islice(_inside(self), SAMPLE))
+        values = [_at(q, point) for point in _POINTS[key]]
+        if strict and any(v == 0 for v in values):
+            return False
+        return all(v >= 0 for v in values) or all(v <= 0 for v in values)
+
+    def _part(self, p: Q, strict: bool) -> str | None:
+        """A proof that a polynomial is >= 0 (or > 0)."""
+        if not any(p.num):
+            return str(p.num[()]) if p.num[()] > 0 else None
+        strictly = {u for u, q in self.least.items() if q.num}
+        for u, fact in self.slack.items():
+            if fact.num == p.num and not fact.den and (u in strictly or not strict):
+                return u
+        if not {name for m in p.num for name in m} <= _bounded(self):
+            return None
+        for chart in _charts(self):
+            image = chart(p)
+            sure = not strict or any(strictly.issuperset(m) for m in image.num)
+            if sure and all(c > 0 for c in image.num.values()):
+                return _text(image, chart.units)
+        return self._by_powers(p, strict)
+
+    def _by_powers(self, p: Q, strict: bool) -> str | None:
+        """The same for each coefficient of x, where x > 0 is a fact."""
+        powers: dict[int, dict[tuple[str, ...], int]] = {}
+        for m, c in p.num.items():
+            rest = tuple(name for name in m if name != "x")
+            powers.setdefault(m.count("x"), {})[rest] = c
+        own = [u for u, q in self.slack.items() if q.num == {("x",): 1}]
+        if not own or not any(powers):
+            return None
+        sure, terms = not strict, []
+        for n, part in powers.items():
+            shown = self._part(Q(part), True) if not sure else None
+            sure, shown = sure or shown is not None, shown or self._part(Q(part), False)
+            if shown is None:
+                return None
+            terms.append(f"({shown})*{own[0]}**{n}" if n else f"({shown})")
+        return " + ".join(terms) if sure else None
+
+
+def _reduced(q: Q) -> Q:
+    """The same in lower terms: no factor of the denominator has a divisor of the numerator."""
+    names = sorted({v for p in (q.num, *map(dict, q.den)) for m in p for v in m})
+    if not names or not q.den:
+        return q
+    polynomials = ring(names, ZZ)[0]
+
+    def element(p: Mapping[tuple[str, ...], int]) -> PolyElement:
+        return polynomials.from_dict({tuple(map(m.count, names)): c for m, c in p.items()})
+
+    def back(p: PolyElement) -> dict[tuple[str, ...], int]:
+        powers = (zip(names, m, strict=True) for m in p)
+        return {
+            tuple(v for v, e in power for _ in range(e)): int(c)
+            for power, c in zip(powers, p.values(), strict=True)
+        }
+
+    top, below = element(q.num), Counter[Any]()
+    for factor in q.den.elements():
+        _, top, rest = top.cofactors(element(dict(factor)))
+        if rest != 1:
+            below[frozenset(back(rest).items())] += 1
+    return Q(back(top), below)
+
+
+def _text(image: Q, units: Mapping[Any, int]) -> str:
+    """A rational function of the facts without minus, factors that are constant left out."""
+
+    def poly(p: Mapping[tuple[str, ...], int]) -> str:
+        terms = []
+        for monomial, c in p.items():
+            powers = Counter(monomial).items()
+            factors = [f"{u}**{e}" if e > 1 else u for u, e in powers]
+            terms.append("*".join([str(abs(c))] * (abs(c) != 1 or not factors) + factors))
+        return _balanced(terms)
+
+    top, below = poly(image.num), []
+    for factor, e in image.den.items():
+        text = str(units.get(factor) or poly(dict(factor)))
+        below += [f"({text})**{e}"] if text != "1" else []
+    return f"({top})/({'*'.join(below)})" if below else top
+
+
+def _make_room(kept: dict[Any, Any], most: int) -> None:
+    """Forget what was found first, so that what is kept stays bounded."""
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+
+
+def _balanced(terms: list[str]) -> str:
+    """The sum of many terms, with brackets that keep the syntax tree flat."""
+    if len(terms) <= 50:
+        return " + ".join(terms)
+    size = math.ceil(len(terms) / 50)
+    parts = [terms[n : n + size] for n in range(0, len(terms), size)]
+    return " + ".join(f"({_balanced(part)})" for part in parts)
+
+
+def _at(q: Q, point: Mapping[str, Fraction]) -> Fraction:
+    def poly(p: Mapping[tuple[str, ...], int]) -> Fraction:
+        total = Fraction(0)
+        for monomial, c in p.items():
+            term = Fraction(c)
+            for name in monomial:
+                term *= point[name]
+            total += term
+        return total
+
+    value = poly(q.num)
+    for factor, e in q.den.items():
+        value /= poly(dict(factor)) ** e
+    return value
+
+
+def _inside(domain: checker.Domain) -> Iterator[dict[str, Fraction]]:
+    """Some points of a domain: each parameter chosen in turn, within the facts about it."""
+    free = [n for n in domain.env if n not in domain.data["values"]]
+    about = [({v for m in q.num for v in m}, q, domain.least[u]) for u, q in domain.slack.items()]
+    rng, tries = random.Random(0), itertools.count()
+
+    def extend(point: dict[str, Fraction]) -> Iterator[dict[str, Fraction]]:
+        if next(tries) > 3000:
+            return
+        if len(point) == len(free):
+            yield dict(point)
+            return
+        name = free[len(point)]
+        choices = (
+            list(FRACTIONS) if name in domain.data["reals"] else [Fraction(n) for n in range(8)]
+        )
+        rng.shuffle(choices)
+        for choice in choices:
+            here = {**point, name: choice}
+            fits = True
+            for names, q, least in about:
+                if name in names and names <= set(here):
+                    value = _at(q, here)
+                    fits = fits and (value > 0 if least.num else value >= 0)
+            if fits:
+                yield from itertools.islice(extend(here), 3)
+
+    return extend({})
 
 
 # ---------------------------------------------------------------- charts
-Fact = tuple[str, sympy.Expr, bool]  # text, the expression that is >= 0, whether it is > 0
+Fact = tuple[str, sympy.Expr, bool]  # u0 or u1 or .., what is >= 0, and whether it is > 0
+
+
+class _Chart:
+    """Parameters in facts: polynomials in them become expressions in the facts."""
+
+    def __init__(self, images: Mapping[str, sympy.Expr], facts: Mapping[str, Q]):
+        names = {u: Q({(u,): 1}) for u in facts}
+        self.images = {n: checker.parse(str(sympy.factor(x)), names, []) for n, x in images.items()}
+        self.known: dict[tuple[str, ...], Q] = {(): Q({(): 1})}
+        self.units: dict[Any, int] = {}
+        for factor in {f for q in self.images.values() for f in q.den}:
+            value = _evaluated(dict(factor), facts)
+            if not any(value.num) and not value.den:
+                self.units[factor] = value.num[()]
+
+    def __call__(self, p: Q) -> Q:
+        """The image of a polynomial."""
+        terms = [self._term(m) * Q({(): c}) for m, c in p.num.items()]
+        return reduce(Q.__add__, sorted(terms, key=lambda q: -sum(q.den.values())), Q({}))
+
+    def _term(self, m: tuple[str, ...]) -> Q:
+        if m not in self.known:
+            self.known[m] = self._term(m[:-1]) * self.images[m[-1]]
+        return self.known[m]
+
+
+def _evaluated(p: Mapping[tuple[str, ...], int], facts: Mapping[str, Q]) -> Q:
+    terms = (reduce(Q.__mul__, (facts[u] for u in m), Q({(): c})) for m, c in p.items())
+    return reduce(Q.__add__, terms, Q({}))
 
 
 class _Charts:
     """The charts that some facts allow, made as they are asked for."""
 
-    def __init__(self, facts: tuple[Fact, ...], names: tuple[str, ...], reals: tuple[str, ...]):
-        self._made: list[Any] = []
-        charts = itertools.islice(_enumerate(facts, names, reals), MOST_CHARTS)
-        self._more = itertools.chain(charts, self._raised())
+    def __init__(self, more: Iterator[_Chart]):
+        self._made: list[_Chart] = []
+        self._more = itertools.islice(more, MOST_CHARTS)
 
-    def _raised(self) -> Iterator[Any]:
-        """The first charts again, with a power of 1 + the sum of the slacks as a factor."""
-        for chart, power in itertools.product(self._made[:MOST_RAISED], POWERS):
-            yield {**chart, "raise": power}
-
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_Chart]:
         number = 0
         while True:
             if number == len(self._made):
@@ -145,38 +376,45 @@ class _Charts:
             number += 1
 
 
-_make_charts = cache(_Charts)
+_CHARTS: dict[str, _Charts] = {}
 
 
 def _charts(domain: checker.Domain) -> _Charts:
-    facts = tuple((text, _sympy(q), strict) for text, (q, strict) in domain.facts.items())
-    names = tuple(n for n, q in domain.env.items() if q.num == checker.variable(n) and not q.den)
-    return _make_charts(facts, names, tuple(domain.reals))
+    key = str(domain.data)
+    if key not in _CHARTS:
+        _make_room(_CHARTS, 50)
+        _CHARTS[key] = _Charts(_enumerate(domain))
+    return _CHARTS[key]
 
 
-def _enumerate(
-    facts: tuple[Fact, ...], names: tuple[str, ...], reals: tuple[str, ...]
-) -> Iterator[Any]:
-    """Charts with one slack a parameter, those from the most facts about the index first."""
-    real = [sympy.Symbol(n) for n in names if n in reals]
-    whole = [sympy.Symbol(n) for n in names if n not in reals]
+def _bounded(domain: checker.Domain) -> set[str]:
+    """The parameters of which the facts speak."""
+    return {name for q in domain.slack.values() for m in q.num for name in m}
+
+
+def _enumerate(domain: checker.Domain) -> Iterator[_Chart]:
+    """Charts with one fact (or two) a parameter, those from the most facts about j first."""
+    free = [n for n in domain.env if n in _bounded(domain)]
+    facts = [(u, _sympy(q), bool(domain.least[u].num)) for u, q in domain.slack.items()]
+    real = [sympy.Symbol(n) for n in free if n in domain.data["reals"]]
+    whole = [sympy.Symbol(n) for n in free if n not in domain.data["reals"]]
     linear = [f for f in facts if not f[1].has(*real)] if real else list(facts)
-    linear.sort(key=lambda f: not f[0].startswith("j "))
-    options = [list(_real_slacks(r, facts, len(whole) + n)) for n, r in enumerate(real)]
+    linear.sort(key=lambda f: not f[1].has(sympy.Symbol("j")))
+    options = [list(_real_images(r, facts)) for r in real]
     chosen_sets = itertools.combinations(linear, len(whole))
-    solved = [(c, s) for c in chosen_sets if (s := _solve_linear(c, whole)) is not None]
-    for chosen, solution in sorted(solved, key=lambda pair: _falls(pair[1])):
-        slack = {f"u{n}": [f[0], ""] for n, f in enumerate(chosen)}
+    solved = [s for c in chosen_sets if (s := _solve_linear(c, whole)) is not None]
+    for solution in sorted(solved, key=_falls):
         for picks in itertools.product(*options):
-            found, slacks = dict(solution), dict(slack)
-            for r, (top, bottom, value) in zip(real, picks, strict=True):
-                slacks[f"u{len(slacks)}"] = [top, bottom]
-                found[r] = value.subs(found)
-            yield {"slack": slacks, "map": {str(name): str(value) for name, value in found.items()}}
+            found = dict(solution) | dict(zip(real, picks, strict=True))
+            for _ in real:  # c may be given by w, or w by c
+                found = {name: value.subs(found) for name, value in found.items()}
+            if any(x.free_symbols & set(found) for x in found.values()):
+                continue
+            yield _Chart({str(name): value for name, value in found.items()}, domain.slack)
 
 
 def _solve_linear(
-    facts: tuple[Fact, ...], unknowns: list[sympy.Symbol]
+    facts: Sequence[Fact], unknowns: list[sympy.Symbol]
 ) -> dict[sympy.Symbol, sympy.Expr] | None:
     """The unknowns in terms of u0, u1, ..., or None if the facts do not determine them."""
     size = len(unknowns)
@@ -185,7 +423,7 @@ def _solve_linear(
         return None
     inverse = slope.inv() if size else slope
     zero = dict.fromkeys(unknowns, 0)
-    right = [sympy.Symbol(f"u{n}") - f[1].subs(zero) for n, f in enumerate(facts)]
+    right = [sympy.Symbol(f[0]) - f[1].subs(zero) for f in facts]
     return {u: sum(inverse[i, k] * right[k] for k in range(size)) for i, u in enumerate(unknowns)}
 
 
@@ -194,24 +432,17 @@ def _falls(solution: dict[sympy.Symbol, sympy.Expr]) -> bool:
     return any(value.coeff(u) < 0 for value in solution.values() for u in value.free_symbols)
 
 
-def _real_slacks(
-    r: sympy.Symbol, facts: tuple[Fact, ...], number: int
-) -> Iterator[tuple[str, str, sympy.Expr]]:
-    """Slacks that determine r: a fact over a strict one that bounds r on the other side, or one."""
+def _real_images(r: sympy.Symbol, facts: Sequence[Fact]) -> Iterator[sympy.Expr]:
+    """Ways to write r in a fact and a strict one on the other side of it, or in one fact."""
     mine = [f for f in facts if f[1].has(r)]
-    u = sympy.Symbol(f"u{number}")
-    pairs = [
-        (top, bottom)
-        for top in mine
-        for bottom in mine
-        if bottom[2] and _rises(top, r) != _rises(bottom, r)
-    ]
-    for top, bottom in [*pairs, *((top, ("", sympy.Integer(1), True)) for top in mine)]:
-        equation = sympy.expand(top[1] - u * bottom[1])  # linear in r
+    pairs = [(a, b) for a in mine for b in mine if b[2] and _rises(a, r) != _rises(b, r)]
+    for top, bottom in [*pairs, *((top, None) for top in mine)]:
+        u = sympy.Symbol(top[0])
+        v, below = (sympy.Symbol(bottom[0]), bottom[1]) if bottom else (1, sympy.Integer(1))
+        equation = sympy.expand(v * top[1] - u * below)  # linear in r
         slope, rest = equation.coeff(r), equation.subs(r, 0)
-        sign = -1 if slope.subs({s: 1 for s in slope.free_symbols}) < 0 else 1
         if sympy.expand(equation - slope * r - rest) == 0 and slope != 0:
-            yield top[0], bottom[0], sympy.expand(-sign * rest) / sympy.expand(sign * slope)
+            yield -rest / slope
 
 
 def _rises(fact: Fact, r: sympy.Symbol) -> bool:
@@ -219,20 +450,14 @@ def _rises(fact: Fact, r: sympy.Symbol) -> bool:
     return bool(slope.subs({s: 1 for s in slope.free_symbols}) > 0)
 
 
-def _sympy(q: checker.Q) -> sympy.Expr:
-    def poly(p: checker.Poly) -> sympy.Expr:
-        terms = []
-        for monomial, c in p.items():
-            factors = [
-                sympy.Symbol(checker.names[v]) ** e for v, e in checker.exponents(monomial).items()
-            ]
-            terms.append(sympy.Mul(c, *factors))
-        return sympy.Add(*terms)
+def _sympy(q: Q) -> sympy.Expr:
+    def poly(p: Mapping[tuple[str, ...], int]) -> sympy.Expr:
+        return sympy.Add(*(sympy.Mul(c, *map(sympy.Symbol, m)) for m, c in p.items()))
 
-    return sympy.expand(poly(q.num) / poly(q.bottom()))
+    return sympy.expand(poly(q.num) / sympy.Mul(*(poly(dict(f)) ** e for f, e in q.den.items())))
 
 
 def prove_nonnegative(domain: Domain, value: sympy.Expr) -> bool:
     """Whether the checker's sign rule shows value >= 0 on the domain, with some chart."""
-    on = checker.Domain(domain.to_json(), _charts)
-    return on.sign(checker.parse(str(sympy.together(value)), on.env))
+    on = Searching(domain.to_json(), [])
+    return on.sign(checker.parse(str(sympy.together(value)), on.env, []), False) > 0

@@ -68,6 +68,7 @@ class OrbitChain:
     domain: Domain
     orbits: Mapping[str, Orbit]
     rows: tuple[Row, ...]
+    even: bool = False  # a move to an orbit is uniform on it, or on its other states
 
     def on(self, domain: Domain) -> OrbitChain:
         """The same rows on another domain."""
@@ -90,12 +91,13 @@ class OrbitChain:
                     "index": span(row.index),
                     "to": [
                         [m.to, None if m.at is None else str(m.at), str(m.probability)]
-                        + (["W"] if m.meta else ["sparse"] if m.sparse else [])
+                        + (["W"] if m.meta else [])
                         for m in row.moves
                     ],
                 }
                 for row in self.rows
             ],
+            **({"even": "yes"} if self.even else {}),
         }
 
     def states(self, point: Point) -> int:
@@ -255,7 +257,7 @@ def with_index(point: Point, index: int | None) -> Point:
 
 
 def chain_from_json(domain: Domain, data: Mapping[str, Any]) -> OrbitChain:
-    """The orbit chain in a certificate; cluster labels are not kept there."""
+    """The orbit chain in a certificate; clusters and sparse edges are not marked there."""
 
     def span(index: Sequence[str] | None) -> tuple[sympy.Expr, sympy.Expr] | None:
         return None if index is None else (expression(index[0]), expression(index[1]))
@@ -272,7 +274,6 @@ def chain_from_json(domain: Domain, data: Mapping[str, Any]) -> OrbitChain:
                     to,
                     expression(p),
                     None if at is None else expression(at),
-                    sparse="sparse" in tag,
                     meta="W" in tag,
                 )
                 for to, at, p, *tag in r["to"]

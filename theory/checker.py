@@ -14,7 +14,7 @@ factor, which Kac's formula (law x return time = 1) fixes, and which is one as o
 Gap.  f > 0 off o, f - Pf >= g f gives E(h, h) >= g |h - h(o)|^2 (Barta); E(f, f)/Var f is above.
 Modes.  On Z_K x types the functions z^k v(type), z^K = 1, and those summing to 0 inside a type
 (eigenvalue at most 0) are invariant; w = (z + 1/z)/2 <= c = cos(2 pi/K), "others" is the mean over
-other clusters.  Above: the Rayleigh quotient of cos(2 pi k/K) v(type).
+other clusters.  With S_n = sum of t^n for the relaxation times t of the slowest mode, max t >= S_2/S_1.
 Walks.  Of a chain on clusters x types the law is a product, and a cluster makes sum law*away steps
 of W a step.  With A = |f - f(., o)|, B = |f(., o) - mean| and flow = that sum, E(f, f) >= kappa A^2
 + flow gap(W) B^2, |f - mean| <= A + B; above, f constant inside clusters.  Two classes and an
@@ -111,8 +111,6 @@ modes-lower: the spectral gap is >= {value}, each move uniform on its class{chai
   modes: +1 -1 others
 modes-upper: the spectral gap is <= {value}, each move uniform on its class{chain}
   modes: +1 -1 others
-  sums: square = size*law*f*f, energy = size*law*f*(f - Sf)
-  end: square > 0, value*square - energy >= 0
 modes-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2}), each move uniform \
 on its class{chain}
   modes: others
@@ -126,6 +124,12 @@ spectral-gap: the spectral gap lies between {lower} and {upper}, which differ by
 {ratio}, for every reversible chain that lumps to the rows{chain}
   from: .*-lower chain; .*-upper chain
   end: lower == v0, upper == v1, lower > 0, ratio*lower - upper >= 0
+modes-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
+{ratio}, each move uniform on its class{chain}
+  modes: +1 -1 others
+exact-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
+{ratio}, and is the smaller root x of x**2 - ({b})*x + ({c2}), each move uniform on its class{chain}
+  from: modes-gap chain lower upper ratio; modes-root chain b c2
 composed-law: {law} times {outer} (each for one state of a row) is stationary on clusters x types, \
 the types with the rows{chain}\n  and the clusters with{walk}
   tags: W
@@ -166,7 +170,8 @@ composed-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2})
 each move uniform on its class, with the rows{chain}\n  joined by a walk W with gap {gap}{walk}
   must: pivot
   tags: W
-  from: stationary chain=inside reversed=none; .*-lower chain=walk value=gap; .*-upper chain=walk value=gap
+  from: stationary chain=inside reversed=none; .*-lower chain=walk value=gap; \
+.*-upper chain=walk value=gap
   off: away == 0
   on: single == 1, stray == 0
   sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
@@ -334,7 +339,7 @@ class Domain:
             return (q.num.get((), 0) > 0) - (q.num.get((), 0) < 0) or int(not strict)
         if key not in self.seen:
             proof = self.offered(q, strict)
-            loose = SQUARE.sub("0", proof)
+            loose = SQUARE.sub(lambda m: "0" if "-" in m[0] else m[0], proof)
             sure, shown = parse(loose, self.least, []).num, parse(proof, self.env | self.slack, [])
             same = [n for n, p in ((1, shown - q), (-1, shown + q)) if not p.num]
             self.seen[key] = same[0] if same and "-" not in loose and (sure or not strict) else 0
@@ -559,42 +564,45 @@ def modes(s: Any, w: Any, premises: Any, chain: Chain) -> None:
         need(domain.integral(size) and not row.spans, "no number of states")
         domain.show("size > 0, law > 0", size=size, law=w["law"][row.number])
     balance(chain, w["law"], chain)
-    if s["kind"] == "modes-lower":  # no root x of a mode beyond 1 - value
+
+    def block(shift: Any) -> list[Q]:
+        """det(x - B) of a mode, where a move adds its probability times its shift."""
+        size, index = Q({}), {name: n for n, name in enumerate(names)}
+        matrix = [[size] * len(names) for _ in names]
+        for line, row in zip(matrix, chain.rows, strict=True):
+            for to, _, p, tag in row.moves():
+                line[index[to]] += p * parse(shift(tag), domain.env | {"z": z}, [])
+        return characteristic(matrix)
+
+    z, given = Q({("z",): 1}), list[Q]()
+    if tags != {""}:  # the block in w = (z + 1/z)/2
+        given = [domain.extended(reals=["w"]).read(text) for text in w["block"]]
+        half = (z + ONE / z) / Q({(): 2})
+        shown = [parse(text, domain.env | {"w": half}, []) for text in w["block"]]
+        need(same(shown, block(SHIFTS.__getitem__)), "another block")
+    lower, upper = (s.get("value" if s["kind"].endswith(k) else k) for k in ("lower", "upper"))
+    if upper:  # some relaxation time is >= (sum of squares)/sum
+        need(tags != {""}, "no clusters")
+        most = domain.env | {"w": domain.env.get("c", ONE)}
+        p = [parse(text, most, []) for text in reversed(w["block"])]
+        slope = [c * Q({(): n}) for n, c in enumerate(p)]
+        curve = [c * Q({(): n - 1}) for n, c in enumerate(slope)]
+        sums = {f"p{n}": reduce(Q.__add__, q) for n, q in enumerate((p, slope, curve))}
+        domain.show("p0 > 0, upper*(p1*p1 - p0*p2) - p0*p1 >= 0", upper=upper, **sums)
+    if upper and lower:  # (sum)^2 <= number of types x sum of squares, by Cauchy and Schwarz
+        sharp = "lower*p1 == p0, upper*(p1*p1 - p0*p2) == p0*p1"
+        domain.show(sharp, lower=lower, upper=upper, **sums)
+        need(s["ratio"] == str(len(names)), "the ratio is the number of types")
+    if lower:  # no root x of a mode beyond 1 - lower
         far = domain.extended(["x > 0"], reals=["x"])
         near = far.extended(["w >= -1", "w <= c" if about else "w <= 1"], reals=["w"])
         alone = all(chain.single(name) for name in names)
-        need(alone or domain.holds("value <= 1", value=s["value"]), "the modes inside a class")
-
-        def at(here: Domain, coefficients: list[Q]) -> Q:
-            x = here.read("1 - v + x", v=here.read(s["value"]))
-            return reduce(lambda total, c: total * x + c, coefficients, Q({}))
-
-        def block(shift: Any) -> list[list[Q]]:
-            z = Q({("z",): 1})
-            weight = {tag: parse(shift(tag), domain.env | {"z": z}, []) for tag in tags}
-            return [
-                [
-                    product(
-                        *zip(
-                            *[(p, weight[tag]) for to, _, p, tag in row.moves() if to == name]
-                            or [(ONE, Q({}))],
-                            strict=True,
-                        )
-                    )
-                    for name in names
-                ]
-                for row in chain.rows
-            ]
-
-        zero = characteristic(block(lambda tag: "1"))
+        need(alone or domain.holds("lower <= 1", lower=lower), "the modes inside a class")
+        zero, x = block(lambda tag: "1"), far.read("1 - v + x", v=domain.read(lower))
         rest = [reduce(Q.__add__, zero[: n + 1]) for n in range(len(names))]  # over x - 1
-        far.show("rest > 0", rest=at(far, rest))
-        if tags != {""}:
-            given = [domain.extended(reals=["w"]).read(text) for text in w["block"]]
-            half = (Q({("z",): 1}) + ONE / Q({("z",): 1})) / Q({(): 2})
-            shown = [parse(text, domain.env | {"w": half}, []) for text in w["block"]]
-            need(same(shown, characteristic(block(SHIFTS.__getitem__))), "another block")
-            near.show("block > 0", block=at(near, given))
+        for here, coefficients in ((far, rest), (near, given or rest)):
+            value = reduce(lambda total, c: total * x + c, coefficients, Q({}))
+            here.show("value > 0", value=value)
 
 
 def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
@@ -659,11 +667,6 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
                 [value(here, f, to, at) for to, at, *_ in moves],
             )
             env["P" + f] = product([p for _, _, p, _ in moves], values)
-            if "modes" in rule:
-                shift = {**SHIFTS, "+1": "c", "-1": "c"}
-                env["S" + f] = product(
-                    [p * here.read(shift[tag]) for _, _, p, tag in moves], values
-                )
         here.show(rule.get("on" if row.name in target else "off", ""), **env)
         for name, text in [x.split(" = ") for x in rule.get("sums", "").split(", ") if x]:
             part = here.read(

@@ -31,6 +31,7 @@ from theory.spectrum import (
     gap_from_pivot,
     gap_of_even_rows,
     two_sided,
+    without,
 )
 
 OURS = "derived here, after Kim et al. (2025)"
@@ -157,11 +158,7 @@ class Derivation:
             for side, values in given.items()
         }
         certificate = between_certificate(problem.chains, problem.target, problem.start, functions)
-        name, told = (
-            named("hitting-time", problem.name),
-            checker.conclusion(certificate["statement"]),
-        )
-        bounds = {side: expression(told[side]) for side in given}
+        name, bounds = named("hitting-time", problem.name), stated(certificate["statement"])
         return self._new(name, self.family.domain, certificate, **bounds)
 
     def _exit(self, exit_: Exit) -> Claim:
@@ -231,16 +228,14 @@ class Derivation:
         return lower, upper, None
 
     def _gap(self) -> Claim:
-        domain = self.family.domain.without(self.family.drop)
-        certificate = two_sided(domain, *self.gap_bounds)
-        told = checker.conclusion(certificate["statement"])
-        cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
-        values = {
-            name: expression(told[key]).subs(cosine)
-            for name, key in (("lower", "lower"), ("upper", "upper"), ("expression", "value"))
-            if key in told
-        }
-        return self._new("spectral-gap", domain, certificate, **values)
+        family, (lower, upper, root) = self.family, self.gap_bounds
+        domain = family.domain.without(family.drop)
+        facts = family.pivot.facts if family.pivot and family.drop and not family.cyclic else ()
+        wide = family.domain.where(*facts) if facts else domain
+        certificate = two_sided(wide, lower, upper, root)
+        if facts:
+            certificate = without(family, certificate, facts)
+        return self._new("spectral-gap", domain, certificate, **stated(certificate["statement"]))
 
     def _gap_from_some_pivot(self) -> Certificate:
         problem = self.family.gap_problem()
@@ -262,20 +257,39 @@ def named(quantity: str, suffix: str) -> str:
     return f"{quantity}-{suffix}" if suffix else quantity
 
 
+def stated(statement: Mapping[str, Any]) -> dict[str, sympy.Expr]:
+    """The value or the bounds in a statement, under the names that claims give them."""
+    cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
+    keys = {"expression": "value", "lower": "lower", "upper": "upper"}
+    found = {n: expression(statement[k]).subs(cosine) for n, k in keys.items() if k in statement}
+    if "c2" in statement:  # the smaller root of x^2 - b x + c2
+        b, c2 = (expression(statement[k]).subs(cosine) for k in ("b", "c2"))
+        found["expression"] = (b - sympy.sqrt(b**2 - 4 * c2)) / 2
+    if statement["kind"] in ("spectral-gap", "modes-gap") and found["lower"] == found["upper"]:
+        found["expression"] = found["lower"]
+    return found
+
+
 def entries_of(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
     """The values in a statement of a law or a matrix, of its most general case."""
-    while statement["kind"] == "cases":
-        statement = statement["parts"][-1]
+    chain, law, meta = (_last(statement.get(key)) for key in ("chain", "law", "aggregated"))
     if statement["kind"] == "stationary":
-        rows = chain_from_json(domain, statement["chain"]).rows
-        law = map(expression, statement["law"])
+        rows = chain_from_json(domain, chain).rows
+        law = map(expression, law)
         return tuple(Entry((where(r),), x) for r, x in zip(rows, law, strict=True))
-    rows = chain_from_json(domain, statement["aggregated"]).rows
+    rows = chain_from_json(domain, meta).rows
     return tuple(
         Entry((where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
         for r in rows
         for m in r.moves
     )
+
+
+def _last(part: Any) -> Any:
+    """A part of a statement in its most general case."""
+    while isinstance(part, dict) and "cases" in part:
+        part = part["cases"][-1]
+    return part
 
 
 def where(row: Row) -> str:
@@ -291,9 +305,9 @@ def law_at(claim: Claim, point: Point) -> dict[Place, Fraction]:
     claim : of the stationary law, or one whose proof contains it (the aggregated matrix).
     """
     part = claim.certificate
-    while part["statement"]["kind"] != "stationary":
+    while part["statement"]["kind"] != "stationary" or "split" in part["witness"]:
         premises = part["premises"]
-        if part["statement"]["kind"] == "cases":
+        if "split" in part["witness"]:
             domains = [domain_from_json(p["statement"]["domain"]) for p in premises]
             part = next(p for p, d in zip(premises, domains, strict=True) if not d.violated(point))
         else:

@@ -29,12 +29,21 @@ from theory.chain import (
 from theory.claims import Claim, Derivation, Entry, values_of_rows, where
 from theory.composition import H2, R2, Cluster, H, R, at_index, closed, leaving
 from theory.conjecture import hitting_times, potential
-from theory.derive import Solved, compare, law_of, reversible, solve, start_value
+from theory.derive import (
+    Solved,
+    compare,
+    law_of,
+    polynomial_sum,
+    reversible,
+    running_sums,
+    solve,
+    start_value,
+)
 from theory.domain import Domain, Parameter, Point, domain_from_json, expression, tidy
 from theory.family import Family, FamilyError, Problem
 from theory.kernel import GATE, HOME, Kernel
 from theory.meta_graph import MetaGraph
-from theory.spectrum import COSINE, RATIOS, gap_from_orbit, power_sum
+from theory.spectrum import COSINE, RATIOS, gap_from_orbit
 
 # Ranges of epsilon on which bounds are tried, the widest first.
 RANGES = (
@@ -635,7 +644,7 @@ class CompositionDerivation(Derivation):
         constant = sympy.Integer(0)
         for row in chain.rows:
             mass = chain.orbits[row.orbit].size * of_one * mean[row.orbit]
-            constant += mass if row.index is None else power_sum(mass, *row.index)
+            constant += mass if row.index is None else polynomial_sum(mass, *row.index)
         constant = tidy(constant, chain.domain)
         walk = certify(
             {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from theory import checker
 from theory.certificates import (
     Certificate,
     NoProof,
@@ -63,13 +62,18 @@ def hitting_certificate(
             "start": list(start),
             "value": str(value),
         }
-        premises = [parts[next(numbers)]] if parts else []
         try:
             own = {name: str(values[name]) for name in chain.orbits}
-            return certify(statement, premises, {"values": own})
+            time = certify(statement, [], {"functions": {"f": own}})
         except (KeyError, NoProof):
             own = {name: str(x) for name, x in hitting_times(chain, target).items()}
-            return certify(statement, premises, {"values": own})
+            time = certify(statement, [], {"functions": {"f": own}})
+        if not parts:
+            return time
+        first = parts[next(numbers)]
+        told = {key: first["statement"][key] for key in ("chain", "clusters", "aggregated")}
+        full = {**statement, **told, "kind": "aggregated-hitting-time"}
+        return certify(full, [first, time])
 
     return by_cases(chains, build)
 
@@ -106,16 +110,16 @@ def between_certificate(
             **bounds,
         }
         witness = {
-            side: {name: str(values[name]) for name in chain.orbits}
-            for side, values in functions.items()
+            letter: {name: str(functions[side][name]) for name in chain.orbits}
+            for letter, side in (("f", "upper"), ("g", "lower"))
         }
-        return certify(statement, witness=witness)
+        return certify(statement, [], {"functions": witness})
 
     return by_cases(chains, build)
 
 
 def _leaf_certificates(certificate: Certificate) -> list[Certificate]:
-    if certificate["statement"]["kind"] != "cases":
+    if "split" not in certificate["witness"]:
         return [certificate]
     return [leaf for part in certificate["premises"] for leaf in _leaf_certificates(part)]
 
@@ -142,10 +146,10 @@ def exit_chain(chain: OrbitChain, start: Start, domain: Domain) -> OrbitChain:
                 )
                 if Row(member, moves) not in rows:
                     rows.append(Row(member, moves))
+    one = sympy.Integer(1)
     orbits = {n: Orbit(chain.orbits[n].size, chain.orbits[n].cluster) for n in members}
-    return OrbitChain(
-        domain, {**orbits, "outside": Orbit(sympy.Integer(1), "outside")}, tuple(rows)
-    )
+    rows.append(Row("outside", (Move("outside", one),)))
+    return OrbitChain(domain, {**orbits, "outside": Orbit(one, "outside")}, tuple(rows))
 
 
 def _misses(domain: Domain, row: Row, at: sympy.Expr | None) -> bool:
@@ -174,10 +178,17 @@ def reversible(
     chain: OrbitChain, solution: Solved, reversal: Sequence[Row] | None = None
 ) -> Certificate:
     """Certificate of the stationary law of one chain: its own reversal, unless one is given."""
-    name, place = next((n, o) for n, o in chain.orbits.items() if n != solution.target)
-    start = name, None if place.index is None else str(place.index[0])
-    value = start_value(chain, solution.values, start)
-    premise = hitting_certificate(chain, solution.target, start, value, solution.values)
+    (row,) = (r for r in chain.rows if r.orbit == solution.target)
+    after = (m.probability * _at(solution.values[m.to], m.at) for m in row.moves)
+    time = {
+        "kind": "return-time",
+        "domain": chain.domain.to_json(),
+        "chain": chain.to_json(),
+        "target": [solution.target],
+        "value": str(tidy(1 + sympy.Add(*after), chain.domain)),
+    }
+    values = {name: str(solution.values[name]) for name in chain.orbits}
+    premise = certify(time, [], {"functions": {"f": values}})
     statement: dict[str, object] = {
         "kind": "stationary",
         "domain": chain.domain.to_json(),
@@ -187,6 +198,30 @@ def reversible(
     if reversal is not None:
         statement["reversed"] = replace(chain, rows=tuple(reversal)).to_json()["rows"]
     return certify(statement, [premise])
+
+
+def running_sums(chain: OrbitChain, terms: Sequence[sympy.Expr]) -> list[str]:
+    """For each row the sum of its term from 1 to j, a polynomial in j (Faulhaber)."""
+    sums = []
+    for row, term in zip(chain.rows, terms, strict=True):
+        if row.index is None or row.index[0] == row.index[1]:
+            sums.append("0")
+        else:
+            sums.append(str(sympy.factor(polynomial_sum(term, sympy.Integer(1), j))))
+    return sums
+
+
+def polynomial_sum(value: sympy.Expr, first: sympy.Expr, last: sympy.Expr) -> sympy.Expr:
+    """Sum over j from first to last of a polynomial in j (Faulhaber, by Bernoulli polynomials)."""
+    total = sympy.Integer(0)
+    for (n,), coefficient in sympy.Poly(value, j).terms():
+        span = sympy.bernoulli(n + 1, last + 1) - sympy.bernoulli(n + 1, first)
+        total += coefficient * span / (n + 1)
+    return total
+
+
+def _at(value: sympy.Expr, at: sympy.Expr | None) -> sympy.Expr:
+    return value if at is None else value.subs(j, at)
 
 
 def law_of(chain: OrbitChain) -> list[sympy.Expr]:
@@ -329,14 +364,13 @@ def compare(
     domain: Domain, claims: list[str], premises: list[Certificate], depth: int = 2
 ) -> Certificate:
     """Certificate of inequalities between the values v0, v1, ... of the premises."""
-    statements = [p["statement"] for p in premises]
 
     def build(part: Domain) -> Certificate:
         statement = {
             "kind": "comparison",
             "domain": part.to_json(),
             "claims": claims,
-            "where": [checker.told(s) for s in statements],
+            "of": [p["statement"] for p in premises],
         }
         return certify(statement, premises)
 

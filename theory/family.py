@@ -91,6 +91,23 @@ class Cyclic:
     law: Mapping[str, str]
     moves: tuple[tuple[str, str, str, str], ...]
 
+    def to_json(self) -> dict[str, object]:
+        """The form that certificates carry: a chain on the types, its moves marked by the shift."""
+        rows = [
+            {
+                "from": source,
+                "index": None,
+                "to": [
+                    [to, None, p] + ([] if shift == "0" else [shift])
+                    for a, to, shift, p in self.moves
+                    if a == source
+                ],
+            }
+            for source in self.types
+        ]
+        classes = {name: {"size": size, "index": None} for name, size in self.types.items()}
+        return {"classes": classes, "rows": rows}
+
 
 @dataclass(frozen=True)
 class Pivot:

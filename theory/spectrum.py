@@ -5,17 +5,17 @@ The gap is 1 - lambda_2, lambda_2 the second largest eigenvalue; all chains here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import sympy
 
-from theory import checker
 from theory.certificates import Certificate, NoProof, by_cases, by_splitting, certify
 from theory.chain import Cases, Chains, OrbitChain, j, leaves
 from theory.conjecture import hitting_times
-from theory.derive import Solved, reversible, solved
+from theory.derive import Solved, polynomial_sum, reversible, running_sums, solved
 from theory.domain import Domain, Parameter, evaluate, expression, tidy
 from theory.family import Cyclic, Family, Pivot, Problem
 
@@ -34,35 +34,26 @@ def cyclic_gap(
     and the largest is at least S_2/S_1.
     """
     block = _characteristic(cyclic)
-    x, w = sympy.symbols("x w")
-    value, slope, curve = (sympy.diff(block, x, n).subs(x, 1) for n in range(3))
+    x, w, c = sympy.symbols("x w c")
+    value, slope, curve = (sympy.diff(block, x, n).subs(x, 1).subs(w, c) for n in range(3))
     first = slope / value
     second = first**2 - curve / value
-    wide = domain
-    if block.has(w):
-        wide = Domain((*domain.parameters, COSINE))
-        first, second = (y.subs(w, sympy.Symbol("c")) for y in (first, second))
-    statement = {
-        "kind": "cyclic-gap",
-        "domain": wide.to_json(),
-        "types": dict(cyclic.types),
-        "moves": [list(move) for move in cyclic.moves],
+    wide = Domain((*domain.parameters, COSINE)) if block.has(w) else domain
+    chain = cyclic.to_json()
+    statement = {"domain": wide.to_json(), "chain": chain}
+    witness: dict[str, Any] = {
+        "law": [cyclic.law[name] for name in cyclic.types],
+        "block": [str(y) for y in sympy.Poly(block, x).all_coeffs()],
     }
-    witness = {"law": dict(cyclic.law)}
-    lower = {**statement, "side": "lower", "value": str(tidy(1 / first, wide))}
-    upper = {
-        **statement,
-        "side": "upper",
-        "value": str(tidy(first / second, wide)),
-        "lower": lower["value"],
-        "ratio": str(len(cyclic.types)),
-    }
+    lower = {**statement, "kind": "modes-lower", "value": str(tidy(1 / first, wide))}
+    upper = {**statement, "kind": "modes-upper", "value": str(tidy(first / second, wide))}
+    pivots = [a for a, b, s, _ in cyclic.moves if s == "others" and a == b]
     root = None
-    if sympy.degree(block, x) == 2:
+    if sympy.degree(block, x) == 2 and not block.has(w) and pivots:
         a0, a1, _ = reversed(sympy.Poly(block, x).all_coeffs())
-        b, c = (str(tidy(y, wide)) for y in (2 + a1, 1 + a1 + a0))
-        closed = f"(({b}) - sqrt(({b})**2 - 4*({c})))/2"
-        root = certify({**statement, "side": "root", "b": b, "c": c, "value": closed}, [], witness)
+        b, c2 = (str(tidy(y, wide)) for y in (2 + a1, 1 + a1 + a0))
+        exact = {**statement, "kind": "modes-root", "b": b, "c2": c2, "pivot": pivots[0]}
+        root = certify(exact, [], witness)
     return certify(lower, [], witness), certify(upper, [], witness), root
 
 
@@ -92,19 +83,19 @@ def gap_from_pivot(family: Family, problem: Problem, pivot: Pivot) -> Certificat
         except NoProof as error:
             failure = error
         else:
-            return _drop(family, certificate)
+            return certificate
     raise failure
 
 
 def gap_of_even_rows(chain: OrbitChain, solution: Solved) -> Certificate:
     """Lower bound 1, for rows whose own eigenvalues but one are <= 0."""
     statement = {
-        "kind": "even-gap",
+        "kind": "modes-lower",
         "domain": chain.domain.to_json(),
         "chain": chain.to_json(),
         "value": "1",
     }
-    return certify(statement, [reversible(chain, solution)])
+    return certify(statement, [], {"law": [str(x) for x in solution.law]})
 
 
 def gap_from_orbit(chain: OrbitChain, pivot: str) -> Certificate:
@@ -140,7 +131,7 @@ def _pivot_certificate(
         "pivot": pivot.orbit,
         "value": str(bound),
     }
-    witness = {"values": {n: str(values[n]) for n in chain.orbits}}
+    witness = {"functions": {"f": {n: str(values[n]) for n in chain.orbits}}}
     return by_splitting(
         chain.domain,
         lambda part: certify({**statement, "domain": part.to_json()}, [], witness),
@@ -154,7 +145,8 @@ def gap_by_test_function(family: Family, problem: Problem, test: Mapping[str, st
     values = {name: expression(text) for name, text in test.items()}
     inside = general.domain.inside
     some = {sympy.Symbol(n): int(inside[n]) for n in family.drop}  # any value will do
-    bound = tidy(_rayleigh(general, solution, values, some), family.domain.without(family.drop))
+    value = _rayleigh(general, solution.law, values, some)
+    bound = tidy(value, family.domain.without(family.drop))
 
     def build(chain: OrbitChain) -> Certificate:
         own = Solved(tuple(solved(chain, problem.target).law), problem.target, solution.values)
@@ -164,42 +156,48 @@ def gap_by_test_function(family: Family, problem: Problem, test: Mapping[str, st
             "chain": chain.to_json(),
             "value": str(bound),
         }
-        witness = {"values": {n: str(values[n]) for n in chain.orbits}}
+        here = {n: values[n] for n in chain.orbits}
+        columns = zip(*_terms(chain, own.law, here), strict=True)
+        sums = [running_sums(chain, column) for column in columns]
+        witness = {
+            "functions": {"f": {n: str(f) for n, f in here.items()}},
+            "sums": dict(zip(("mean", "square", "energy"), sums, strict=True)),
+        }
         return certify(statement, [reversible(chain, own)], witness)
 
-    return _drop(family, by_cases(problem.chains, build))
+    return by_cases(problem.chains, build)
+
+
+def _terms(
+    chain: OrbitChain, law: Sequence[sympy.Expr], f: Mapping[str, sympy.Expr]
+) -> list[tuple[sympy.Expr, sympy.Expr, sympy.Expr]]:
+    """Mass times f, f^2 and f (f - Pf), for each row."""
+    terms = []
+    for row, probability in zip(chain.rows, law, strict=True):
+        mass, here = chain.orbits[row.orbit].size * probability, f[row.orbit]
+        step = here
+        for move in row.moves:
+            there = f[move.to] if move.at is None else f[move.to].subs(j, move.at)
+            step -= move.probability * there
+        terms.append((mass * here, mass * here**2, mass * here * step))
+    return terms
 
 
 def _rayleigh(
     chain: OrbitChain,
-    solution: Solved,
+    law: Sequence[sympy.Expr],
     f: Mapping[str, sympy.Expr],
     some: Mapping[sympy.Symbol, int],
 ) -> sympy.Expr:
     """E(f, f)/Var f at some values of parameters that it does not depend on."""
-    mean = square = energy = sympy.Integer(0)
-    for row, probability in zip(chain.rows, solution.law, strict=True):
-        mass = chain.orbits[row.orbit].size * probability
-        here = f[row.orbit]
-        steps = sympy.Integer(0)
-        for move in row.moves:
-            there = f[move.to] if move.at is None else f[move.to].subs(j, move.at)
-            steps += move.probability * (there - here) ** 2
-        parts = [(mass * y).subs(some) for y in (here, here**2, steps / 2)]
+    sums = [sympy.Integer(0)] * 3
+    for row, terms in zip(chain.rows, _terms(chain, law, f), strict=True):
+        parts = [y.subs(some) for y in terms]
         if row.index is not None:
-            parts = [power_sum(y, *(end.subs(some) for end in row.index)) for y in parts]
-        mean, square, energy = (a + b for a, b in zip((mean, square, energy), parts, strict=True))
-    mean, square, energy = (sympy.factor(y) for y in (mean, square, energy))
+            parts = [polynomial_sum(y, *(end.subs(some) for end in row.index)) for y in parts]
+        sums = [a + b for a, b in zip(sums, parts, strict=True)]
+    mean, square, energy = (sympy.factor(y) for y in sums)
     return energy / sympy.factor(square - mean**2)
-
-
-def power_sum(value: sympy.Expr, first: sympy.Expr, last: sympy.Expr) -> sympy.Expr:
-    """Sum over j from first to last of a polynomial in j (Faulhaber, by Bernoulli polynomials)."""
-    total = sympy.Integer(0)
-    for (n,), coefficient in sympy.Poly(value, j).terms():
-        span = sympy.bernoulli(n + 1, last + 1) - sympy.bernoulli(n + 1, first)
-        total += coefficient * span / (n + 1)
-    return total
 
 
 def _where(chains: Chains, facts: tuple[str, ...]) -> Chains:
@@ -209,13 +207,31 @@ def _where(chains: Chains, facts: tuple[str, ...]) -> Chains:
     return Cases(chains.domain.where(*facts), chains.fact, parts)
 
 
-def _drop(family: Family, certificate: Certificate) -> Certificate:
-    """The statement without the integers that it does not mention."""
-    if not family.drop:
-        return certificate
-    free = family.domain.without(family.drop)
-    statement = {"kind": "instance", "domain": free.to_json(), "of": certificate["statement"]}
-    return certify(statement, [certificate])
+def without(family: Family, certificate: Certificate, facts: Sequence[str]) -> Certificate:
+    """The statement without the integer that it does not mention, which the facts choose."""
+    (name,) = family.drop
+    statement = {**certificate["statement"], "some": name}
+
+    def build(domain: Domain) -> Certificate:
+        failure = NoProof(f"no value of {name} is found")
+        for multiple, of in _choices(domain, name, facts):
+            try:
+                full = {**statement, "domain": domain.to_json()}
+                return certify(full, [certificate], {"multiple": multiple, "of": of})
+            except NoProof as error:
+                failure = error
+        raise failure
+
+    return by_splitting(family.domain.without(family.drop), build)
+
+
+def _choices(domain: Domain, name: str, facts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """a and n, one of a/n, (a + 1)/n, .. being an integer, from a fact n*name >= a."""
+    for gap in map(domain.gap, facts):
+        n, rest = gap.coeff(sympy.Symbol(name)), gap.subs(sympy.Symbol(name), 0)
+        if n.is_Integer and n > 0:
+            yield str(-rest), str(n)
+            yield str(math.ceil(evaluate(-rest / n, domain.inside))), "1"
 
 
 def two_sided(
@@ -224,19 +240,22 @@ def two_sided(
     """Both bounds together, with the smallest of some ratios that is proved between them."""
     if "c" in lower["statement"]["domain"]["reals"]:
         domain = Domain((*domain.parameters, COSINE))
-    premises = [lower, upper, *([root] if root else [])]
-    values = [checker.conclusion(p["statement"])["value"] for p in premises]
+    premises = [lower, upper]
     statement: dict[str, Any] = {
         "kind": "spectral-gap",
         "domain": domain.to_json(),
-        "lower": values[0],
-        "upper": values[1],
-        "chains": checker.chains(lower["statement"]),
+        "lower": lower["statement"]["value"],
+        "upper": upper["statement"]["value"],
+        "chain": lower["statement"]["chain"],
     }
-    if root or values[0] == values[1]:
-        statement["value"] = values[-1]
-    if checker.conclusion(lower["statement"])["kind"] == "even-gap":
-        statement["even"] = "yes"
+    if upper["statement"]["kind"] == "modes-upper":
+        ratio = str(len(statement["chain"]["classes"]))
+        statement |= {"kind": "modes-gap", "ratio": ratio}
+        both = certify(statement, [], {k: upper["witness"][k] for k in ("law", "block")})
+        if root is None:
+            return both
+        parts = {key: root["statement"][key] for key in ("b", "c2")}
+        return certify({**statement, **parts, "kind": "exact-gap"}, [both, root])
     for depth, ratio in (*((0, ratio) for ratio in RATIOS), (2, RATIOS[-1])):
         try:
             return by_splitting(
