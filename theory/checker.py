@@ -177,7 +177,7 @@ each move uniform on its class, with the rows{chain}\n  joined by a walk W with 
   sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
   end: classes == 2, b == 2 - trace + leave*gap, c2 == leave*gap*enter, \
 b*(2 - trace) - (2 - trace)**2 - c2 >= 0
-complement: watched on one cluster, in the rows a move tagged W stays in it{chain}
+stochastic-complement: watched on one cluster, in the rows a move tagged W stays in it{chain}
   tags: W
   sums: exits = leaves
   end: exits == 1
@@ -623,7 +623,7 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
         need("some" not in premise, "a premise holds for some integer only")
         given[f"v{n}"] = premise.get("value", premise.get("lower", "none"))
     if not {"off", "on", "sums", "tags", "modes"} & {*rule} and s["kind"] not in CHECKS:
-        domain.show(rule.get("end") or ", ".join(s["claims"]), **given)
+        domain.show(rule.get("end") or ", ".join(s.get("claims", [])), **given)
         return
     tags = (rule.get("modes") or rule.get("tags", "")).split()
     chain, law = Chain(domain, s["chain"], tags), s.get("law", w.get("law"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
 from typing import Any
@@ -220,6 +220,8 @@ class Derivation:
         problem = family.gap_problem()
         general = leaves(problem.chains)[-1]
         if family.even:
+            general = replace(general, even=True)
+            problem = replace(problem, chains=general)
             lower = gap_of_even_rows(general, solved(general, problem.target))
         else:
             lower = self._gap_from_some_pivot()
@@ -234,7 +236,7 @@ class Derivation:
         wide = family.domain.where(*facts) if facts else domain
         certificate = two_sided(wide, lower, upper, root)
         if facts:
-            certificate = without(family, certificate, facts)
+            certificate = without(family.drop, family.domain, certificate, facts)
         return self._new("spectral-gap", domain, certificate, **stated(certificate["statement"]))
 
     def _gap_from_some_pivot(self) -> Certificate:
@@ -272,7 +274,7 @@ def stated(statement: Mapping[str, Any]) -> dict[str, sympy.Expr]:
 
 def entries_of(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
     """The values in a statement of a law or a matrix, of its most general case."""
-    chain, law, meta = (_last(statement.get(key)) for key in ("chain", "law", "aggregated"))
+    chain, law, meta = (last(statement.get(key)) for key in ("chain", "law", "aggregated"))
     if statement["kind"] == "stationary":
         rows = chain_from_json(domain, chain).rows
         law = map(expression, law)
@@ -285,7 +287,7 @@ def entries_of(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...
     )
 
 
-def _last(part: Any) -> Any:
+def last(part: Any) -> Any:
     """A part of a statement in its most general case."""
     while isinstance(part, dict) and "cases" in part:
         part = part["cases"][-1]

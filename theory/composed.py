@@ -24,9 +24,10 @@ from theory.chain import (
     Row,
     State,
     chain_from_json,
+    j,
     leaves,
 )
-from theory.claims import Claim, Derivation, Entry, values_of_rows, where
+from theory.claims import Claim, Derivation, Entry, last, stated, values_of_rows, where
 from theory.composition import H2, R2, Cluster, H, R, at_index, closed, leaving
 from theory.conjecture import hitting_times, potential
 from theory.derive import (
@@ -43,7 +44,7 @@ from theory.domain import Domain, Parameter, Point, domain_from_json, expression
 from theory.family import Family, FamilyError, Problem
 from theory.kernel import GATE, HOME, Kernel
 from theory.meta_graph import MetaGraph
-from theory.spectrum import COSINE, RATIOS, gap_from_orbit
+from theory.spectrum import COSINE, RATIOS, gap_from_orbit, without
 
 # Ranges of epsilon on which bounds are tried, the widest first.
 RANGES = (
@@ -55,6 +56,8 @@ RANGES = (
     ("3*epsilon <= 1", "K*epsilon <= 1"),
     ("3*epsilon <= 1", "K*epsilon <= 1", "M*epsilon <= 1"),
 )
+i = sympy.Symbol("i")  # the index of a type where that of a cluster is j
+Function = Mapping[str, sympy.Expr]
 Pair = tuple[Place, Place]  # of an orbit of clusters and a type of states
 ARGUMENT = "rho"  # of a generating function
 MODE = "mu"  # an eigenvalue of the walk
@@ -249,80 +252,75 @@ class CompositionDerivation(Derivation):
         """The rows of the walk, by cases if they differ, on the domain of the composition."""
         return _on_larger(self.problem.chains, self.family.domain)
 
-    def _of_walk(self, kind: str, chain: OrbitChain) -> Certificate:
-        """Certificate of a moment of the walk's hitting or return time, in one case."""
+    def _of_walk(self, chain: OrbitChain) -> Certificate:
+        """Certificate of the mean hitting time of the walk, in one case."""
+        mean = hitting_times(chain, self.problem.target)
+        statement = {
+            "kind": "mean-hitting-time",
+            "domain": chain.domain.to_json(),
+            "chain": chain.to_json(),
+            "target": [self.problem.target],
+            "start": list(self.problem.start),
+            "value": str(start_value(chain, mean, self.problem.start)),
+        }
+        return certify(statement, [], {"functions": _texts({"f": mean})})
+
+    def _moments(self, chain: OrbitChain, moment: int) -> dict[sympy.Symbol, Function]:
+        """H, R (and H2, R2) of the walk, by orbit of its clusters."""
         target = self.problem.target
         mean = hitting_times(chain, target)
         functions = {"f": mean}
-        if "second" in kind:
+        if moment == 2:
             zero = {target: sympy.Integer(0)}
             functions["m"] = potential(chain, zero, lambda row: 2 * mean[row.orbit] - 1)
-        last = functions["m" if "m" in functions else "f"]
-        if kind.startswith("return"):
-            (row,) = (r for r in chain.rows if r.orbit == target)
-            after = {
-                name: sympy.Add(*(m.probability * at_index(f[m.to], m.at) for m in row.moves))
-                for name, f in functions.items()
-            }
-            value = 1 + (2 * after["f"] + after["m"] if "m" in after else after["f"])
-            ends = {}
-        else:
-            value = start_value(chain, last, self.problem.start)
-            ends = {"start": list(self.problem.start)}
-        statement = {
-            "kind": kind,
-            "domain": chain.domain.to_json(),
-            "chain": chain.to_json(),
-            "target": [target],
-            **ends,
-            "value": str(tidy(value, chain.domain)),
+        (row,) = (r for r in chain.rows if r.orbit == target)
+        after = {
+            name: sympy.Add(*(m.probability * at_index(f[m.to], m.at) for m in row.moves))
+            for name, f in functions.items()
         }
-        return certify(statement, [], {"functions": _texts(functions)})
+        found = {H: mean, R: dict.fromkeys(mean, 1 + after["f"])}
+        if moment == 2:
+            back = 1 + 2 * after["f"] + after["m"]
+            found |= {H2: functions["m"], R2: dict.fromkeys(mean, back)}
+        return found
 
     # ------------------------------------------------------------ times
-    def _of_cluster(self, moment: int, start: str = "", target: str = "") -> Certificate:
-        """Certificate of a moment of the hitting time, for every walk; from home to home."""
-        start, target = start or self.family.home, target or self.family.home
+    def _functions(
+        self, chain: OrbitChain, moment: int, target: str
+    ) -> dict[str, dict[str, sympy.Expr]]:
+        """First (and second) moments of the time to a type in the walk's target cluster."""
         cluster = self.family.cluster
         if target != cluster.target:
             cluster = Cluster(cluster.chain, target)
         times = {"f": cluster.mean, **({"m": cluster.second} if moment == 2 else {})}
-        names = ("H", "R", "H2", "R2")[: 2 * moment]
-        moments = (Parameter(name, (f"{name} >= 1",), "", integer=False) for name in names)
-        domain = Domain((*cluster.chain.domain.parameters, *moments), cluster.chain.domain.facts)
-        statement = {
-            "kind": TIMES[moment],
-            "domain": domain.to_json(),
-            "chain": cluster.chain.to_json(),
-            "target": [target],
-            "start": [start, None],
-            "value": str(list(times.values())[-1].away[start]),
-        }
-        witness = {
-            "functions": _texts({name: t.home for name, t in times.items()}),
-            "away": _texts({name: t.away for name, t in times.items()}),
-        }
-        return certify(statement, [], witness)
+        walk, found = self._moments(chain, moment), dict[str, dict[str, sympy.Expr]]()
+        for name, time in times.items():
+            found[name] = {}
+            for a, cluster_orbit in chain.orbits.items():
+                own = {symbol: values[a] for symbol, values in walk.items()}
+                values = time.home if a == self.problem.target else time.away
+                for b, value in values.items():
+                    inner = value.subs(j, i) if cluster_orbit.index else value
+                    found[name][f"{a}.{b}"] = sympy.factor(inner.subs(own))
+        return found
 
     def _time(self, quantity: str, moment: int) -> Claim:
-        first = self._of_cluster(moment)
-        kinds = ["mean-hitting-time", "return-time"]
-        if moment == 2:
-            kinds += ["second-moment", "return-second-moment"]
-        own = [[self._of_walk(kind, c) for kind in kinds] for c in leaves(self.problem.chains)]
-        general, walks = [expression(p["statement"]["value"]) for p in own[-1]], iter(own)
-        moments = dict(zip((H, R, H2, R2), general, strict=False))
-        value = tidy(expression(first["statement"]["value"]).subs(moments), self.family.domain)
+        cluster, home, (start, at) = self.family.cluster, self.family.home, self.problem.start
+        general = leaves(self.cases)[-1]
+        last = list(self._functions(general, moment, home).values())[-1][f"{start}.{home}"]
+        value = tidy(at_index(last, None if at is None else expression(at)), self.family.domain)
 
         def build(chain: OrbitChain) -> Certificate:
-            ends = {"target": [self.problem.target], "start": list(self.problem.start)}
             statement = {
-                **first["statement"],
+                "kind": TIMES[moment],
                 "domain": chain.domain.to_json(),
-                "meta": {"chain": chain.to_json(), **ends},
+                "chain": product(cluster.chain, chain),
+                "target": [f"{self.problem.target}.{home}"],
+                "start": [f"{start}.{home}", at],
                 "value": str(value),
             }
-            return certify(statement, [first, *next(walks)])
+            functions = self._functions(chain, moment, home)
+            return certify(statement, [], {"functions": _texts(functions)})
 
         certificate = by_cases(self.cases, build)
         return self._new(quantity, self.family.domain, certificate, expression=value)
@@ -371,7 +369,8 @@ class CompositionDerivation(Derivation):
                 "domain": chain.domain.to_json(),
                 "chain": self.family.cluster.chain.to_json(),
                 "law": inside["statement"]["law"],
-                "meta": {key: walk["statement"][key] for key in ("chain", "law")},
+                "walk": walk["statement"]["chain"],
+                "outer": walk["statement"]["law"],
             }
             return certify(statement, [inside, walk])
 
@@ -383,17 +382,18 @@ class CompositionDerivation(Derivation):
         """T_A: the aggregated chain is A = I + (W - I)/a, with a the mean time between steps."""
         cluster = self.family.cluster
         inside = law_of_chain(cluster.inside)
-        times = [self._of_walk("mean-hitting-time", c) for c in leaves(self.problem.chains)]
+        times = [self._of_walk(c) for c in leaves(self.problem.chains)]
         time, walks = expression(times[-1]["statement"]["value"]), iter(times)
         value = tidy(cluster.step * time, self.family.domain)
 
         def build(chain: OrbitChain) -> Certificate:
-            ends = {"target": [self.problem.target], "start": list(self.problem.start)}
             statement = {
                 "kind": "composed-aggregated",
                 "domain": chain.domain.to_json(),
                 "chain": cluster.chain.to_json(),
-                "meta": {"chain": chain.to_json(), **ends},
+                "walk": chain.to_json(),
+                "target": [self.problem.target],
+                "start": list(self.problem.start),
                 "value": str(value),
             }
             return certify(statement, [inside, next(walks)])
@@ -444,16 +444,12 @@ class CompositionDerivation(Derivation):
         below, above, _ = self.meta.gap_bounds
         number = next(n for n, row in enumerate(cluster.chain.rows) if row.orbit == GATE)
         flow = cluster.law[number] * leaving(cluster.chain.rows[number])
-        rate, low, high = (
-            expression(checker.conclusion(p["statement"])["value"]) for p in (kappa, below, above)
-        )
+        rate, low, high = (expression(p["statement"]["value"]) for p in (kappa, below, above))
         lower = tidy(1 / (1 / rate + 1 / (flow * low)), family.domain)
         upper = tidy(flow * high, family.domain)
-        free = family.domain.without(family.meta.drop)
         for facts in RANGES:
-            domain = free.where(*(f for f in facts if self._speaks(f)))
-            if "c" in below["statement"]["domain"]["reals"]:
-                domain = Domain((*domain.parameters, COSINE), domain.facts)
+            more = tuple(f for f in facts if self._speaks(f))
+            domain = self._of_gap(below, *more)
             for ratio in RATIOS:
                 statement = {
                     "kind": "composed-gap",
@@ -463,24 +459,38 @@ class CompositionDerivation(Derivation):
                     "lower": str(lower),
                     "upper": str(upper),
                     "ratio": ratio,
-                    "meta": checker.chains(below["statement"]),
-                    **({"even": "yes"} if family.meta.even else {}),
-                    **({"symmetrised": "yes"} if family.meta.symmetrised else {}),
+                    "walk": below["statement"]["chain"],
                 }
                 try:
-                    certificate = certify(statement, [kappa, law, below, above])
+                    self._gap_certificate = certify(statement, [kappa, law, below, above])
                 except NoProof as error:
                     failure = error
                     continue
-                cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
-                return self._new(
-                    "spectral-gap",
-                    domain.without(["c"]),
-                    certificate,
-                    lower=lower.subs(cosine),
-                    upper=upper.subs(cosine),
-                )
+                certificate = self._whatever(self._gap_certificate, more)
+                free = family.domain.without(family.meta.drop).where(*more)
+                return self._new("spectral-gap", free, certificate, **stated(statement))
         raise failure
+
+    def _of_gap(self, below: Certificate, *facts: str) -> Domain:
+        """The domain on which the gap of the walk is bounded, with the parameters it needs."""
+        family, chosen = self.family, self._chosen
+        domain = family.domain.where(*chosen) if chosen else family.domain.without(family.meta.drop)
+        domain = domain.where(*facts)
+        if "c" in below["statement"]["domain"]["reals"]:
+            domain = Domain((*domain.parameters, COSINE), domain.facts)
+        return domain
+
+    @property
+    def _chosen(self) -> tuple[str, ...]:
+        """Facts that choose a parameter of which the gap of the walk does not depend."""
+        meta = self.family.meta
+        return meta.pivot.facts if meta.pivot and meta.drop and not meta.cyclic else ()
+
+    def _whatever(self, certificate: Certificate, more: Sequence[str] = ()) -> Certificate:
+        """The certificate without the parameter that these facts choose."""
+        if not self._chosen:
+            return certificate
+        return without(self.family.meta.drop, self.family.domain, certificate, self._chosen, more)
 
     # ------------------------------------------------------------ blocks of two classes
     @cached_property
@@ -488,64 +498,50 @@ class CompositionDerivation(Derivation):
         """The gate and the rest of a cluster."""
         return gate_and_rest(self.family.cluster.chain)
 
-    def _root(self, mode: sympy.Expr) -> tuple[str, str, str]:
-        """Twice the mean, the product, and the smaller of the values 1 - x of a mode's roots x."""
+    def _root(self, mode: sympy.Expr) -> dict[str, str]:
+        """Sum and product of the values 1 - x of a mode's roots x."""
         chain = self.two_classes
         p = {(row.orbit, m.to, m.meta): m.probability for row in chain.rows for m in row.moves}
         a, b = chain.orbits
         top = p[a, a, False] + p[a, a, True] * mode
         total = top + p[b, b, False]
         product = top * p[b, b, False] - p[a, b, False] * p[b, a, False]
-        twice, both = (str(tidy(x, chain.domain)) for x in (2 - total, 1 - total + product))
-        return twice, both, f"(({twice}) - sqrt(({twice})**2 - 4*({both})))/2"
+        values = {"b": 2 - total, "c2": 1 - total + product}
+        return {name: str(tidy(x, chain.domain)) for name, x in values.items()}
 
     def _exact_gap(self) -> Claim:
         """The gap where that of the walk is known exactly."""
-        walk = self.meta.claim("spectral-gap")
-        *_, root = self.meta.gap_bounds
-        certificate = root or walk.certificate
-        told = checker.conclusion(certificate["statement"])
-        mode = sympy.Integer(1) - expression(told["value"])
-        b, c, value = self._root(mode)
-        domain = self.family.domain.without(self.family.meta.drop)
-        if "c" in certificate["statement"]["domain"]["reals"]:
-            domain = Domain((*domain.parameters, COSINE), domain.facts)
+        below, above, _ = self.meta.gap_bounds
+        gap = below["statement"]["value"]
         statement = {
             "kind": "composed-root",
-            "domain": domain.to_json(),
+            "domain": self._of_gap(below).to_json(),
             "chain": self.two_classes.to_json(),
-            "mode": str(mode),
-            "b": b,
-            "c": c,
-            "value": value,
-            "quantity": "gap",
-            "meta": told.get("chains") or checker.chains(certificate["statement"]),
-            **({"even": "yes"} if self.family.meta.even else {}),
+            "pivot": GATE,
+            "walk": below["statement"]["chain"],
+            "gap": gap,
+            **self._root(1 - expression(gap)),
         }
         law = law_of_chain(closed(self.two_classes))
-        proof = certify(statement, [law, certificate])
-        cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
-        exact = expression(value).subs(cosine)
-        return self._new("exact-gap", domain.without(["c"]), proof, expression=exact)
+        proof = self._whatever(certify(statement, [law, below, above]))
+        free = self.family.domain.without(self.family.meta.drop)
+        return self._new("exact-gap", free, proof, **stated(statement))
 
     def _eigenvalues(self) -> Claim:
         """1 - lambda for the K metastable eigenvalues lambda, one for each eigenvalue of W."""
         chain = self.two_classes.on(self.family.domain)
         mode = Parameter(MODE, (f"{MODE} >= -1", f"{MODE} < 1"), "eigenvalue of W", integer=False)
         domain = Domain((*chain.domain.parameters, mode), chain.domain.facts)
-        b, c, value = self._root(sympy.Symbol(MODE))
         statement = {
-            "kind": "composed-root",
+            "kind": "composed-mode",
             "domain": domain.to_json(),
             "chain": chain.to_json(),
+            "pivot": GATE,
             "mode": MODE,
-            "b": b,
-            "c": c,
-            "value": value,
-            "quantity": "eigenvalue",
+            **self._root(sympy.Symbol(MODE)),
         }
         proof = certify(statement, [law_of_chain(closed(chain))])
-        return self._new("metastable-eigenvalues", domain, proof, expression=expression(value))
+        return self._new("metastable-eigenvalues", domain, proof, **stated(statement))
 
     def _pseudo_gap(self) -> Claim:
         chain = self.two_classes.on(self.family.domain)
@@ -569,7 +565,6 @@ class CompositionDerivation(Derivation):
             "kind": "stochastic-complement",
             "domain": chain.domain.to_json(),
             "chain": chain.to_json(),
-            "complement": self.family.cluster.inside.to_json(),
         }
         entries = complement_entries(statement, chain.domain)
         proof = certify(statement)
@@ -605,7 +600,7 @@ class CompositionDerivation(Derivation):
         statement = {
             "kind": "capacity",
             "domain": self.family.domain.to_json(),
-            "of": time.certificate["statement"],
+            **{k: time.statement[k] for k in ("chain", "target", "start")},
             "value": str(value),
         }
         proof = certify(statement, [time.certificate])
@@ -613,8 +608,8 @@ class CompositionDerivation(Derivation):
 
     def _conductance(self) -> Claim:
         """Cheeger's bound from below; the cut around one cluster from above."""
-        gap, cluster = self.claim("spectral-gap"), self.family.cluster
-        told = gap.certificate["statement"]
+        gap, family, cluster = self.claim("spectral-gap"), self.family, self.family.cluster
+        told = self._gap_certificate["statement"]
         assert gap.lower is not None
         rate = tidy(1 / cluster.step, self.family.domain)
         half = f"({told['lower']})/2"
@@ -622,57 +617,115 @@ class CompositionDerivation(Derivation):
             "kind": "conductance",
             "domain": told["domain"],
             "chain": told["chain"],
-            "meta": told["meta"],
+            "walk": told["walk"],
             "lower": half,
             "upper": str(rate),
-            **({"even": "yes"} if "even" in told else {}),
         }
-        proof = certify(statement, [gap.certificate, law_of_chain(cluster.inside)])
+        proof = certify(statement, [self._gap_certificate, law_of_chain(cluster.inside)])
+        proof = self._whatever(proof, [f for f in gap.domain.facts if f not in family.domain.facts])
         return self._new("conductance", gap.domain, proof, lower=gap.lower / 2, upper=rate)
 
     def _kemeny(self) -> Claim:
         """Kemeny's constant, where all clusters are alike and all states but the gates."""
         family, cluster = self.family, self.family.cluster
-        times = [self._of_cluster(1, start=GATE, target=target) for target in (GATE, HOME)]
-        law = law_of_chain(cluster.inside)
         chain = self.problem.chains
         assert isinstance(chain, OrbitChain)
-        walk_law = law_of_chain(chain, self.problem.reversal)
-        mean = hitting_times(chain, self.problem.target)
-        reach = self._of_walk("mean-hitting-time", chain)
-        of_one = expression(walk_law["statement"]["law"][0])
-        constant = sympy.Integer(0)
-        for row in chain.rows:
-            mass = chain.orbits[row.orbit].size * of_one * mean[row.orbit]
-            constant += mass if row.index is None else polynomial_sum(mass, *row.index)
-        constant = tidy(constant, chain.domain)
-        walk = certify(
-            {
-                "kind": "kemeny-walk",
-                "domain": chain.domain.to_json(),
-                "chain": chain.to_json(),
-                "value": str(constant),
-            },
-            [reach, walk_law],
-            {"values": {n: str(x) for n, x in mean.items()}},
+        chain, here = chain.on(family.domain), self.problem.target
+        walk_law, law = law_of(chain), law_of(cluster.inside)
+        rows = product(cluster.chain, chain)
+        weights = [p * q for p in walk_law for q in law]
+        goals = [f"{here}.{name}" for name in (GATE, HOME)]
+        base = {"domain": family.domain.to_json(), "chain": rows}
+        functions = [self._functions(chain, 1, name) for name in (GATE, HOME)]
+        back = 1 + sum(
+            expression(p) * at_index(functions[0]["f"][to], None if at is None else expression(at))
+            for r in rows["rows"]
+            for to, at, p in r["to"]
+            if r["from"] == goals[0]
         )
+        reach = certify(
+            base | {"kind": "return-time", "target": goals[:1], "value": str(sympy.factor(back))},
+            [],
+            {"functions": _texts(functions[0])},
+        )
+        stationary = base | {"kind": "stationary", "law": [str(x) for x in weights]}
+        if self.problem.reversal:
+            back_rows = product(cluster.chain, replace(chain, rows=tuple(self.problem.reversal)))
+            stationary["reversed"] = back_rows["rows"]
+        premises, values = [certify(stationary, [reach])], []
+        for goal, f in zip(goals, functions, strict=True):
+            terms, sums = [], sympy.Integer(0)
+            for row, weight in zip(rows["rows"], weights, strict=True):
+                size = expression(rows["classes"][row["from"]]["size"])
+                terms.append(weight * size * f["f"][row["from"]])
+                ends = [expression(x) for x in row["index"] or ()]
+                sums += polynomial_sum(terms[-1], *ends) if ends else terms[-1]
+            values.append(tidy(sums, family.domain))
+            running = [
+                str(polynomial_sum(x, sympy.Integer(1), j)) if r["index"] else "0"
+                for x, r in zip(terms, rows["rows"], strict=True)
+            ]
+            told = base | {"kind": "time-from-law", "target": [goal], "value": str(values[-1])}
+            witness = {"functions": _texts(f), "sums": {"mean": running}}
+            premises.append(certify(told, premises[:1], witness))
         number = next(n for n, r in enumerate(cluster.chain.rows) if r.orbit == GATE)
-        share = expression(law["statement"]["law"][number])
-        first, second = (
-            expression(t["statement"]["value"]).subs({H: constant, R: 1 / of_one}) for t in times
-        )
-        value = tidy(share * first + (1 - share) * second, family.domain)
+        share = law[number]
+        value = tidy(share * values[0] + (1 - share) * values[1], family.domain)
         statement = {
+            **base,
             "kind": "kemeny",
-            "domain": family.domain.to_json(),
-            "chain": cluster.chain.to_json(),
-            "pivot": GATE,
-            "home": HOME,
-            "meta": {"chain": chain.to_json()},
+            "target": goals[:1],
+            "home": goals[1:],
+            "count": str(tidy(1 / walk_law[0], family.domain)),
             "value": str(value),
         }
-        proof = certify(statement, [*times, law, walk, walk_law])
+        sums = {"share": ["0"] * len(rows["rows"])}
+        proof = certify(statement, premises, {"sums": sums})
         return self._new("kemeny", family.domain, proof, expression=value)
+
+
+def product(cluster: OrbitChain, walk: OrbitChain) -> dict[str, Any]:
+    """The rows of clusters x types: a meta move takes the cluster a step of the walk.
+
+    The index of a cluster is j, that of a type is j as well, or i where both have one.
+    """
+
+    def name(a: str, b: str) -> str:
+        return f"{a}.{b}"
+
+    def flat(*parts: Any) -> Any:
+        found = [str(x) for part in parts if part is not None for x in part]
+        return found or None
+
+    def place(a: sympy.Expr | None, b: sympy.Expr | None) -> Any:
+        found = [str(x) for x in (a, b) if x is not None]
+        return found if len(found) > 1 else found[0] if found else None
+
+    def own(x: Any, of: Orbit) -> Any:
+        return x.subs(j, i) if x is not None and of.index else x
+
+    classes, rows = {}, []
+    for a, outer in walk.orbits.items():
+        for b, inner in cluster.orbits.items():
+            index = flat(outer.index, inner.index)
+            size = sympy.factor(outer.size * inner.size)
+            classes[name(a, b)] = {"size": str(size), "index": index}
+    for step in walk.rows:
+        outer = walk.orbits[step.orbit]
+        stay = None if outer.index is None else j
+        for row in cluster.rows:
+            to: list[Any] = []
+            for m in row.moves:
+                p, at = own(m.probability, outer), own(m.at, outer)
+                if not m.meta:
+                    to.append([name(step.orbit, m.to), place(stay, at), str(p)])
+                    continue
+                for w in step.moves:
+                    both = sympy.factor(p * w.probability)
+                    to.append([name(w.to, m.to), place(w.at, at), str(both)])
+            index = flat(step.index, row.index)
+            rows.append({"from": name(step.orbit, row.orbit), "index": index, "to": to})
+    return {"classes": classes, "rows": rows}
 
 
 def _on_larger(chains: Chains, domain: Domain) -> Chains:
@@ -729,7 +782,7 @@ def gate_and_rest(chain: OrbitChain) -> OrbitChain:
 
 def complement_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
     """The transition probabilities of the chain watched on one cluster, by class."""
-    rows = chain_from_json(domain, statement["complement"]).rows
+    rows = chain_from_json(domain, statement["chain"]).rows
     return tuple(
         Entry((where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
         for r in rows
@@ -739,13 +792,15 @@ def complement_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[En
 
 def product_law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
     """Stationary probability of one state, by orbit of its cluster and by type."""
-    statement = claim.statement
-    while statement["kind"] == "cases":
-        parts = statement["parts"]
-        statement = next(p for p in parts if not domain_from_json(p["domain"]).violated(point))
+    part = claim.certificate
+    while "split" in part["witness"]:
+        parts = part["premises"]
+        where_ = [domain_from_json(p["statement"]["domain"]) for p in parts]
+        part = next(p for p, d in zip(parts, where_, strict=True) if not d.violated(point))
+    s = part["statement"]
     walk, types = (
-        values_of_rows(chain_from_json(claim.domain, part["chain"]), part["law"], point)
-        for part in (statement["meta"], statement)
+        values_of_rows(chain_from_json(claim.domain, rows), law, point)
+        for rows, law in ((s["walk"], s["outer"]), (s["chain"], s["law"]))
     )
     return {(a, b): p * q for a, p in walk.items() for b, q in types.items()}
 
@@ -788,12 +843,9 @@ def reversed_rows(chain: OrbitChain, law: Sequence[sympy.Expr]) -> tuple[Row, ..
 
 def product_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
     """The probability of one state of a type in one cluster, for each pair of rows."""
-    while statement["kind"] == "cases":
-        statement = statement["parts"][-1]
-    meta = statement["meta"]
     parts = [
-        (chain_from_json(domain, c), [expression(x) for x in law])
-        for c, law in ((meta["chain"], meta["law"]), (statement["chain"], statement["law"]))
+        (chain_from_json(domain, last(statement[c])), [expression(x) for x in last(statement[law])])
+        for c, law in (("walk", "outer"), ("chain", "law"))
     ]
     (walk, outer), (cluster, inner) = parts
     return tuple(

@@ -207,22 +207,36 @@ def _where(chains: Chains, facts: tuple[str, ...]) -> Chains:
     return Cases(chains.domain.where(*facts), chains.fact, parts)
 
 
-def without(family: Family, certificate: Certificate, facts: Sequence[str]) -> Certificate:
-    """The statement without the integer that it does not mention, which the facts choose."""
-    (name,) = family.drop
+def without(
+    drop: Sequence[str],
+    domain: Domain,
+    certificate: Certificate,
+    facts: Sequence[str],
+    more: Sequence[str] = (),
+) -> Certificate:
+    """The statement without the integer that it does not mention, which the facts choose.
+
+    Parameters
+    ----------
+    domain : of the statement, without ``facts`` and with ``more``.
+    """
+    (name,) = drop
     statement = {**certificate["statement"], "some": name}
 
-    def build(domain: Domain) -> Certificate:
+    def build(part: Domain) -> Certificate:
         failure = NoProof(f"no value of {name} is found")
-        for multiple, of in _choices(domain, name, facts):
+        for multiple, of in _choices(part, name, facts):
             try:
-                full = {**statement, "domain": domain.to_json()}
+                full = {**statement, "domain": part.to_json()}
                 return certify(full, [certificate], {"multiple": multiple, "of": of})
             except NoProof as error:
                 failure = error
         raise failure
 
-    return by_splitting(family.domain.without(family.drop), build)
+    free = domain.without(drop).where(*more)
+    if "c" in certificate["statement"]["domain"]["reals"]:
+        free = Domain((*free.parameters, COSINE), free.facts)
+    return by_splitting(free, build)
 
 
 def _choices(domain: Domain, name: str, facts: Sequence[str]) -> Iterator[tuple[str, str]]:
