@@ -59,7 +59,7 @@ def certify(
         for fact in statement["domain"]["facts"]:
             domain.proofs.clear()
             shown = {"vacuous": fact}
-            if domain.sign(domain.relation(fact, {})[0], True) < 0:
+            if domain.sign(domain.relation(fact, domain.read)[0], True) < 0:
                 break
         else:
             raise NoProof(f"{statement['kind']}: {error}") from error

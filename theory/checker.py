@@ -118,8 +118,8 @@ on its class{chain}
   off: away == 0
   on: single == 1, stray == 0
   sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
-  end: classes == 2, b*(2 - trace) - (2 - trace)**2 - c2 >= 0, b == 2 - trace + leave*K/(K - 1), \
-c2 == leave*enter*K/(K - 1)
+  end: leave > 0, classes == 2, b*(2 - trace) - (2 - trace)**2 - c2 >= 0, \
+b == 2 - trace + leave*K/(K - 1), c2 == leave*enter*K/(K - 1)
 spectral-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
 {ratio}, for every reversible chain that lumps to the rows{chain}
   from: .*-lower chain; .*-upper chain
@@ -217,30 +217,33 @@ def need(condition: Any, reason: str, work: int = 0) -> None:
 class Q:
     """A rational function: terms (sorted variables: coefficient) over a multiset of such."""
 
-    def __init__(self, num: Any, den: Any = ()):
+    def __init__(self, num: Any, den: Any = None):
         self.num: dict[tuple[str, ...], int] = {m: c for m, c in dict(num).items() if c}
-        self.den = Counter[Any](den if self.num else ())
+        self.den: Any = den if den and self.num else Counter()
 
     def __add__(self, other: Q) -> Q:
-        den, total = self.den | other.den, Counter[tuple[str, ...]]()
-        for q in (self, other):
-            over = reduce(Q.__mul__, map(Q, (den - q.den).elements()), Q(q.num))
-            for m, c in over.num.items():
-                total[m] += c
+        den = self.den | other.den
+        a, b = (
+            reduce(Q.__mul__, map(Q, (den - q.den).elements()), Q(q.num)) for q in (self, other)
+        )
+        total = dict(a.num)
+        for m, c in b.num.items():
+            total[m] = total.get(m, 0) + c
         return Q(total, den)
 
     def __sub__(self, other: Q) -> Q:
-        return self + other * Q({(): -1})
+        return self + Q({m: -c for m, c in other.num.items()}, other.den)
 
     def __mul__(self, other: Q) -> Q:
-        total, terms = Counter[tuple[str, ...]](), len(self.num) * len(other.num)
+        terms, total = len(self.num) * len(other.num), dict[tuple[str, ...], int]()
         need(terms < 10**6, "an expression is too large", terms + 1)
         for m, c in self.num.items():
             for n, e in other.num.items():
-                total[tuple(sorted(m + n))] += c * e
+                product = tuple(sorted(m + n)) if m and n else m or n
+                total[product] = total.get(product, 0) + c * e
         fits = all(len(m) < DEGREE and abs(c) < HUGE for m, c in total.items())
         need(fits, "a number is too large", sum(map(len, total)) // 10)
-        return Q(total, self.den + other.den)
+        return Q(total, self.den + other.den if self.den and other.den else self.den or other.den)
 
     def __truediv__(self, other: Q) -> Q:
         need(other.num, "division by zero")
@@ -301,7 +304,7 @@ class Domain:
             self.env.pop(name, None)
         for name, value in data["values"].items():
             self.env[name] = parse(value, self.env, [])
-        facts = [self.relation(fact, {}) for fact in data["facts"]]
+        facts = [self.relation(f, lambda side: parse(side, self.env, [])) for f in data["facts"]]
         self.slack = {f"u{n}": q for n, (q, _) in enumerate(facts)}
         self.least = {f"u{n}": Q({(): int(s == ">")}) for n, (_, s) in enumerate(facts)}
 
@@ -320,12 +323,12 @@ class Domain:
         need(all(self.sign(Q(d.num), True) for d in divisors), "a denominator may vanish")
         return q
 
-    def relation(self, text: str, env: dict[str, Q]) -> tuple[Q, str]:
+    def relation(self, text: str, read: Any) -> tuple[Q, str]:
         """``a >= b`` and ``b <= a`` as (a - b, ">="), and so on."""
         found = RELATION.fullmatch(text)
         if found is None:
             raise Refused(f"not a relation: {text[:60]!r}")
-        a, b = (parse(side, self.env | env, []) for side in found.group(1, 3))
+        a, b = map(read, found.group(1, 3))
         return (b - a if found[2][0] == "<" else a - b), found[2].replace("<", ">")
 
     def offered(self, q: Q, strict: bool) -> Any:
@@ -349,13 +352,14 @@ class Domain:
         """Whether a relation is shown, with what is given for names: values or expressions."""
         names = {*re.findall(r"[A-Za-z]\w*", text)} & {*given}
         env = {n: self.read(given[n]) if isinstance(given[n], str) else given[n] for n in names}
-        q, sign = self.relation(text, env)
+        q, sign = self.relation(text, lambda side: self.read(side, **env))
         return not q.num if sign == "==" else self.sign(q, sign == ">") > 0
 
     def show(self, relations: str, **given: Any) -> None:
-        """Require relations."""
+        """Require relations of ours, all of whose names must be given."""
         for text in filter(None, relations.split(", ")):
-            need(self.holds(text, **given), f"not shown: {text} with {given}"[:300])
+            known = {*re.findall(r"[A-Za-z]\w*", text)} <= {*given, "K"}
+            need(known and self.holds(text, **given), f"not shown: {text}")
 
     def integral(self, q: Q) -> bool:
         """Whether the values are integers: a polynomial in the integers."""
@@ -365,7 +369,7 @@ class Domain:
         """Require that the domain, with what is chosen, lies in another one, by its facts."""
         known = all({*other[k]} <= {*self.data[k], *chosen} for k in ("integers", "reals"))
         need(known and other["values"] in ({}, self.data["values"]), "other parameters")
-        self.show(", ".join(other["facts"]), **chosen)
+        need(all(self.holds(fact, **chosen) for fact in other["facts"]), "a larger domain")
 
 
 def spans(index: Any) -> list[tuple[str, str]]:
@@ -546,9 +550,14 @@ def characteristic(a: list[list[Q]]) -> list[Q]:
     return out
 
 
+def total(parts: Any) -> Q:
+    """The sum."""
+    return reduce(Q.__add__, parts, Q({}))
+
+
 def product(a: Any, b: Any) -> Q:
     """The sum of the products."""
-    return reduce(Q.__add__, map(Q.__mul__, a, b), Q({}))
+    return total(map(Q.__mul__, a, b))
 
 
 def modes(s: Any, w: Any, premises: Any, chain: Chain) -> None:
@@ -558,6 +567,7 @@ def modes(s: Any, w: Any, premises: Any, chain: Chain) -> None:
     about = {fact for fact in domain.data["facts"] if re.search(r"\bc\b", fact)}
     need(about == {"c >= -1", "c < 1"} or "c" not in domain.env, "c is no more, and no less")
     need(not domain.data["values"] and len(names) <= 8, "values, or too many types")
+    need(tags == {""} or "even" not in s["chain"], "uniform or not")
     need(tags == {""} or (domain.integral(domain.read("K")) and domain.holds("K >= 2")), "K")
     for row in chain.rows:
         size = domain.read(chain.classes[row.name]["size"])
@@ -623,7 +633,9 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
         need("some" not in premise, "a premise holds for some integer only")
         given[f"v{n}"] = premise.get("value", premise.get("lower", "none"))
     if not {"off", "on", "sums", "tags", "modes"} & {*rule} and s["kind"] not in CHECKS:
-        domain.show(rule.get("end") or ", ".join(s.get("claims", [])), **given)
+        claims = s.get("claims", [])
+        need(isinstance(claims, list) and all(domain.holds(c, **given) for c in claims), "a claim")
+        domain.show(rule.get("end", ""), **given)
         return
     tags = (rule.get("modes") or rule.get("tags", "")).split()
     chain, law = Chain(domain, s["chain"], tags), s.get("law", w.get("law"))
@@ -643,24 +655,14 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
 
     for row in chain.rows:
         here, moves = row.domain, row.moves()
-        flags = {
-            "here": row.name in target,
-            "single": chain.single(row.name),
-            "home": row.name == s.get("home"),
-        }
-        flags |= {"leaves": any(tag for *_, tag in moves)}
+        flags = {"here": row.name in target, "home": row.name == s.get("home")}
+        flags |= {"single": chain.single(row.name), "leaves": any(tag for *_, tag in moves)}
         env = given | {k: Q({(): int(v)}) for k, v in flags.items()} | {"classes": flat}
         env |= {"size": here.read(chain.classes[row.name]["size"])}
         env |= {"law": here.read(law[row.number])} if law else {}
-        for key in ("away", "stray", "stay"):
-            fits = {
-                "away": lambda m: m[3],
-                "stray": lambda m: m[3] and m[0] != row.name,
-                "stay": lambda m: m[0] == row.name,
-            }[key]
-            env[key] = reduce(
-                Q.__add__, [p for to, _, p, tag in moves if fits((to, 0, 0, tag))], Q({})
-            )
+        env |= {"away": total(p for _, _, p, tag in moves if tag)}
+        env |= {"stray": total(p for to, _, p, tag in moves if tag and to != row.name)}
+        env |= {"stay": total(p for to, _, p, _ in moves if to == row.name)}
         for f in functions:
             env[f], values = (
                 value(here, f, row.name),
@@ -745,7 +747,7 @@ def some(s: Any, w: Any, premises: Any, domain: Domain) -> None:
 def prove(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     """Require that the witness and the premises prove the statement on its domain."""
     if "vacuous" in w:  # the facts contradict each other: nothing to show
-        gap = domain.relation(w["vacuous"], {})[0]
+        gap = domain.relation(w["vacuous"], domain.read)[0]
         need(w["vacuous"] in domain.data["facts"] and domain.sign(gap, True) < 0, "not empty")
     elif "split" in w:
         by_cases(s, w, premises, domain)

@@ -36,7 +36,6 @@ from theory.derive import (
     law_of,
     polynomial_sum,
     reversible,
-    running_sums,
     solve,
     start_value,
 )
