@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +21,7 @@ from theory.composed import (
     Pair,
     gate_and_rest,
     leaving_rows,
+    product,
     product_chain,
 )
 from theory.composition import closed
@@ -37,32 +39,36 @@ def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
     """
     meta, cluster = family.meta, family.cluster
     problems = (*meta.problems(), meta.gap_problem())
+    gap = [replace(leaf, even=meta.even) for leaf in leaves(meta.gap_problem().chains)]
     known: list[Any] = [
         cluster.chain.to_json(),
         cluster.inside.to_json(),
         leaving_rows(cluster.chain).to_json(),
         *_coarser(cluster.chain),
-        *(leaf.to_json() for p in problems for leaf in leaves(p.chains)),
+        *(leaf.to_json() for p in meta.problems() for leaf in leaves(p.chains)),
+        *(product(cluster.chain, leaf) for p in meta.problems() for leaf in leaves(p.chains)),
+        *(leaf.to_json() for leaf in gap),
     ]
     if meta.cyclic is not None:
-        known.append([list(move) for move in meta.cyclic.moves])
+        known.append(meta.cyclic.to_json())
     for chain in _subjects(claim.certificate):
         if chain not in known:
             return "the certificate is about other rows than the family's"
+    problem, home = meta.problems()[0], family.home
+    (start, at), target = problem.start, problem.target
     for statement in _statements(claim.certificate):
-        if statement["kind"] == "composed-gap" and (
-            ("symmetrised" in statement) != meta.symmetrised or ("even" in statement) != meta.even
-        ):
-            return "the certificate reads the rows of the walk in another way"
-        if "meta" in statement and "start" in statement["meta"]:
-            problem = meta.problems()[0]
-            ends = statement["meta"]["start"], statement["meta"]["target"]
-            if ends != (list(problem.start), [problem.target]):
-                return "the certificate is about another start or target of the walk"
-        if "meta" in statement and "target" in statement:
-            ends = statement["start"], statement["target"]
-            if ends != ([family.home, None], [family.home]):
-                return "the certificate is about another start or target in a cluster"
+        if "start" in statement:
+            expected = [f"{start}.{home}", at], [f"{target}.{home}"]
+            if statement["kind"] == "composed-aggregated":
+                expected = [start, at], [target]
+            elif claim.quantity in ("exit-time", "exit-law"):
+                expected = [home, None], ["outside"]
+            if expected != (statement["start"], statement["target"]):
+                return "the certificate is about another start or target"
+        if "walk" in statement and "pivot" in statement:
+            walks = [meta.cyclic.to_json()] if meta.cyclic else [leaf.to_json() for leaf in gap]
+            if any(walk not in walks for walk in _parts(statement["walk"])):
+                return "the certificate reads the rows of the walk in another way"
     inside = {p.name: point[p.name] for p in cluster.chain.domain.parameters}
     error = attachment_error(family.attachment, family.kernel, inside)
     if error:
@@ -83,18 +89,22 @@ def _coarser(chain: OrbitChain) -> list[Any]:
 def _statements(certificate: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The statement of a certificate and those of its cases."""
     statement = certificate["statement"]
-    if statement["kind"] in ("cases", "comparison"):
+    if "split" in certificate["witness"] or statement["kind"] == "comparison":
         return [s for premise in certificate["premises"] for s in _statements(premise)]
     return [statement]
+
+
+def _parts(part: Any) -> list[Any]:
+    """What a part of a statement is in each case."""
+    if "cases" not in part:
+        return [part]
+    return [leaf for case in part["cases"] for leaf in _parts(case)]
 
 
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     """All rows that a certificate speaks of."""
     statement = certificate["statement"]
-    found = [statement[k] for k in ("chain", "moves") if k in statement]
-    meta = statement.get("meta")
-    if meta is not None:
-        found += meta if isinstance(meta, list) else [meta["chain"]]
+    found = [c for k in ("chain", "walk") if k in statement for c in _parts(statement[k])]
     return found + [chain for premise in certificate["premises"] for chain in _subjects(premise)]
 
 

@@ -30,10 +30,13 @@ from numerics.verify import Judgement, judge
 from theory import catalogue, checker, render
 from theory.attachment import Attachment
 from theory.bounds.base import Bound
+from theory.catalogue import load
 from theory.certificates import Certificate
 from theory.chain import ExplicitChain, OrbitChain, Row, chain_from_json, leaves
-from theory.claims import Claim, NoClaim, where
+from theory.claims import Claim, NoClaim, last, where
+from theory.composed import Composed, CompositionDerivation
 from theory.composition import H2, R2, H, R
+from theory.derive import start_value
 from theory.domain import Domain, Point, evaluate, expression, tidy
 from theory.family import Family
 from theory.kernel import Kernel
@@ -50,36 +53,39 @@ COLUMNS = 78
 KINDS = {
     "mean-hitting-time": "A function $h \\ge 0$, zero on the target, with $h = 1 + Ph$ off it, row "
     "by row: it is the mean hitting time.",
-    "hitting-time-between": "A supersolution, $h \\ge 0$ with $h \\ge 1 + Ph$ off the target, and a "
-    "subsolution, $h \\le 1 + Ph$ off it and $h \\le 0$ on it.",
-    "stationary": "A law of total mass 1 in detailed balance with every row, and a state that is "
-    "reached from all others.",
-    "aggregated-matrix": "The flow between clusters under the stationary law, entry by entry.",
-    "comparison": "Two proved values, and the sign of each difference on the whole domain.",
-    "gap-lower": "A function that is positive off one state and falls fast enough on average.",
-    "gap-upper": "One test function in the Dirichlet form.",
-    "cyclic-gap": "Every Fourier mode of the chain, its characteristic polynomial signed.",
-    "spectral-gap": "A proof of a lower bound, one of an upper bound, and of how far they are "
-    "apart.",
+    "hitting-time-between": "A supersolution, $h \\ge 0$ with $h \\ge 1 + Ph$ off the target, and "
+    "a subsolution, $h \\le 1 + Ph$ off it and $h \\le 0$ on it.",
     "second-moment": "The same for the squares: $m = 2h - 1 + Pm$ off the target.",
     "return-time": "A mean hitting time, and one step before it.",
-    "return-second-moment": "A second moment, and one step before it.",
     "generating-function": "$m = \\rho Pm$ off the target, 1 on it; the target is reached.",
+    "stationary": "A law in balance with every row, and the mean time to return to one state that "
+    "is reached from all others.",
+    "time-from-law": "Mean hitting times, summed against the stationary law.",
+    "kemeny": "Mean times from the stationary law to a state of each sort.",
+    "aggregated-matrix": "The flow between clusters under the stationary law, entry by entry.",
+    "aggregated-hitting-time": "An aggregated matrix, and a mean hitting time of it.",
+    "comparison": "Two proved values, and the sign of each difference on the whole domain.",
+    "expansion": "The first powers of a small parameter, and bounds of the rest.",
+    "capacity": "A mean hitting time, and a symmetry that exchanges its two ends.",
+    "gap-lower": "A function that is positive off one state and falls fast enough on average.",
+    "gap-upper": "One test function in the Dirichlet form.",
+    "modes-lower": "Every mode of a chain on clusters and types, its characteristic polynomial "
+    "signed beyond the bound.",
+    "modes-upper": "The relaxation times of the slowest mode: their sum, and that of the squares.",
+    "modes-gap": "Both at once, and how far apart they are.",
+    "modes-root": "The quadratic equation of a mode.",
+    "exact-gap": "Bounds of the gap, and its equation.",
+    "spectral-gap": "A proof of a lower bound, one of an upper bound, and of how far they are "
+    "apart.",
     "composed-law": "The product of the law on the clusters and that inside one.",
     "composed-aggregated": "A mean hitting time of the walk, over the rate of its steps.",
     "composed-gap": "The gap of the walk, and the time to reach the gate in one cluster.",
-    "composed-root": "A root of the block that belongs to an eigenvalue of the walk.",
-    "even-gap": "Moves that are uniform on each class: the eigenvalues inside it are at most 0.",
-    "capacity": "A mean hitting time, and a symmetry that exchanges its two ends.",
-    "metastability-ratio": "Two escape probabilities, each from a function on the orbits.",
+    "composed-mode": "The quadratic equation of an eigenvalue of the walk.",
+    "composed-root": "The same for the second eigenvalue of the walk, which is proved.",
+    "conductance": "A proved gap, by Cheeger's inequality; and the cut around one cluster.",
     "stochastic-complement": "Moves that leave a cluster, read as moves inside it.",
     "pseudo-gap": "The eigenvalues of the chain watched on a cluster, which is reversible.",
-    "conductance": "A proved gap, by Cheeger's inequality; and the cut around one cluster.",
-    "kemeny": "Mean hitting times from one state, summed against the stationary law.",
-    "kemeny-walk": "The same for the walk on the clusters.",
-    "expansion": "The first powers of a small parameter, and bounds of the rest.",
-    "instance": "A parameter that the conclusion does not mention is given a value.",
-    "cases": "Cases that cover the domain, each with a proof of its own.",
+    "metastability-ratio": "Two escape probabilities, each from a function on the orbits.",
 }
 """What the proof of each kind of statement consists of."""
 
@@ -269,12 +275,10 @@ def _ends_of(said: Mapping[str, Any]) -> tuple[str, str]:
     """Start and target in words, with their clusters where a walk joins these."""
     start = f"`{checker.place(*said['start'])}`" if "start" in said else ""
     target = f"`{said['target'][0]}`" if "target" in said else ""
-    meta = said.get("meta", {})
-    if isinstance(meta, Mapping) and "start" in meta:
-        clusters = f"`{checker.place(*meta['start'])}`", f"`{meta['target'][0]}`"
-        if not start:
-            return clusters
-        return f"{start} in cluster {clusters[0]}", f"{target} in cluster {clusters[1]}"
+    if "." in start and "." in target:  # a class of clusters, and a type in it
+        (a, x), (b, y) = (place.strip("`").split(".") for place in (start, target))
+        x, *at = x.split("[")
+        return f"`{x}` in cluster `{'['.join([a, *at])}`", f"`{y}` in cluster `{b}`"
     return (
         (start, target) if start != target else (f"{start} in one", f"{target} in another cluster")
     )
@@ -282,11 +286,11 @@ def _ends_of(said: Mapping[str, Any]) -> tuple[str, str]:
 
 def _about(claim: Claim) -> str:
     """What a claim speaks of, in words."""
-    said = checker.conclusion(claim.statement)
+    said = claim.statement
     kind = _kind(claim.quantity)
     if kind == "hitting-time-bounds":
-        said = said["where"][0]
-    start, target = _ends_of(said.get("of", said))
+        said = said["of"][0]
+    start, target = _ends_of(said)
     return {
         "hitting-time": f"the mean time from {start} to {target} is",
         "second-moment": f"the time from {start} to {target} has the second moment",
@@ -305,7 +309,7 @@ def _about(claim: Claim) -> str:
         "conductance": "the conductance of the full chain is bounded by",
         "kemeny": "the mean time to a state drawn from the stationary law, from any state, is",
         "stationary": "the stationary probability of state $x$ in cluster $k$ is"
-        if "meta" in said
+        if "walk" in said
         else "the chain is reversible, and the stationary probability of one state is",
         "aggregated-matrix": "the probability of a step from a cluster to another, or to another "
         "class of clusters, is",
@@ -435,7 +439,7 @@ def status(claim: Claim) -> str:
     """``=`` for a closed form, else the factor between two bounds, ``<`` if it is no constant."""
     if claim.expression is not None or claim.entries:
         return "="
-    said = checker.conclusion(claim.statement)
+    said = claim.statement
     if "ratio" in said:
         return rf"$\times {render.latex(expression(said['ratio']))}$"
     assert claim.lower is not None and claim.upper is not None
@@ -449,20 +453,24 @@ def reason(error: NoClaim) -> str:
 
 
 def walk_values(claim: Claim) -> dict[str, sympy.Expr]:
-    """What the proof of a hitting time or its second moment says of the walk on the clusters.
+    """What a hitting time or its second moment takes from the walk on the clusters.
 
     Returns
     -------
     By symbol: H and R, the mean hitting and return times, and for a second moment H2 and R2; in
     the most general case.
     """
-    kinds = {
-        "mean-hitting-time": "H", "return-time": "R",
-        "second-moment": "H2", "return-second-moment": "R2",
-    }  # fmt: skip
-    _, *walk = _general(claim.certificate)["premises"]
-    told = [part["statement"] for part in walk]
-    return {kinds[x["kind"]]: expression(x["value"]) for x in told}
+    derivation = CompositionDerivation(_composed(claim))
+    chain, problem = leaves(derivation.cases)[-1], derivation.problem
+    moments = derivation.moments(chain, 2 if claim.quantity == "second-moment" else 1)
+    return {str(x): start_value(chain, f, problem.start) for x, f in moments.items()}
+
+
+def _composed(claim: Claim) -> Composed:
+    """The composed family of a claim."""
+    family = load(claim.family)
+    assert isinstance(family, Composed)
+    return family
 
 
 def walk_moments(claim: Claim) -> Markdown:
@@ -476,8 +484,8 @@ def walk_moments(claim: Claim) -> Markdown:
 
 def second_moment(claim: Claim) -> Markdown:
     """The second moment for every walk, by the moments of the walk."""
-    first, *_ = _general(claim.certificate)["premises"]
-    value = expression(first["statement"]["value"])
+    family = _composed(claim)
+    value = family.cluster.second.away[family.home]
     top, bottom = sympy.fraction(sympy.cancel(value))
     parts = sympy.Poly(top, H, R, H2, R2).as_dict()
     terms = sympy.Add(
@@ -497,27 +505,20 @@ def _subscript(name: str) -> str:
 
 
 def cluster_values(claim: Claim) -> tuple[sympy.Expr, sympy.Expr]:
-    """The numbers a and c for which E = a (H + c R) is proved for every walk.
+    """The numbers a and c for which E = a (H + c R) holds for every walk.
 
     Raises
     ------
     ValueError
         The mean time is not of this form.
     """
-    first, *_ = _general(claim.certificate)["premises"]
-    value = expression(first["statement"]["value"])
+    family = _composed(claim)
+    value = family.cluster.mean.away[family.home]
     step = sympy.factor(sympy.cancel(value.subs({H: 1, R: 0}) - value.subs({H: 0, R: 0})))
     share = sympy.factor(sympy.cancel(value.subs({H: 0, R: 1}) / step))
     if sympy.cancel(value - step * (H + share * R)) != 0:
         raise ValueError(f"{claim.id}: the mean time is not a (H + c R)")
     return tidy(step, claim.domain), tidy(share, claim.domain)
-
-
-def _general(certificate: Certificate) -> Certificate:
-    """The proof of the most general case."""
-    while certificate["statement"]["kind"] == "cases":
-        certificate = certificate["premises"][-1]
-    return certificate
 
 
 def walks_table(found: Found) -> Markdown:
@@ -526,7 +527,8 @@ def walks_table(found: Found) -> Markdown:
     for name, claims in found.items():
         claim = claims["hitting-time"]
         if isinstance(claim, Claim):
-            start, target = _ends_of({"meta": checker.conclusion(claim.statement)["meta"]})
+            problem = _composed(claim).meta.problems()[0]
+            start, target = f"`{checker.place(*problem.start)}`", f"`{problem.target}`"
             moments = walk_values(claim)
             told = (f"${render.latex(moments[x])}$" for x in ("H", "R"))
             row = [f"`{name.split('/')[1]}`", start, target, *told]
@@ -612,7 +614,7 @@ def statement(claim: Claim) -> str:
     name = _symbol(claim.quantity)
     if claim.expression is not None:
         lines = [(name, "=", claim.expression)]
-    elif checker.conclusion(claim.statement)["kind"] == "comparison":
+    elif claim.statement["kind"] == "comparison":
         return _comparison(claim, name)
     elif claim.lower is not None and claim.upper is not None:
         lines = [(name, r"\ge", claim.lower), (name, r"\le", claim.upper)]
@@ -626,11 +628,11 @@ def statement(claim: Claim) -> str:
 
 def _comparison(claim: Claim, name: str) -> str:
     """Bounds by T_A, and T_A."""
-    said = checker.conclusion(claim.statement)
+    said = claim.statement
     low, high = (
         render.latex(expression(text.split("=")[1].replace("v1", "T_A"))) for text in said["claims"]
     )
-    time = expression(said["where"][1]["value"])
+    time = expression(said["of"][1]["value"])
     return (
         rf"\begin{{aligned}} &{low} \;\le\; {name} \;\le\; {high} \\[0.6ex] "
         rf"&\text{{with}}\quad T_A = {render.latex(time)} \end{{aligned}}"
@@ -639,13 +641,13 @@ def _comparison(claim: Claim, name: str) -> str:
 
 def _entries(claim: Claim, name: str) -> str:
     """A law or a matrix, equal values together; what stays in a cluster is left out."""
-    said = checker.conclusion(claim.statement)
+    said = claim.statement
     if said["kind"] == "composed-law":
-        parts = ((r"\pi_W", said["meta"]), (r"\pi_L", said))
+        parts = ((r"\pi_W", "walk", "outer"), (r"\pi_L", "chain", "law"))
         lines = [r"\pi(k, x) &= \pi_W(k)\, \pi_L(x)"]
-        for symbol, part in parts:
-            rows = chain_from_json(claim.domain, part["chain"]).rows
-            values = [expression(x) for x in part["law"]]
+        for symbol, chain, law in parts:
+            rows = chain_from_json(claim.domain, last(said[chain])).rows
+            values = [expression(x) for x in last(said[law])]
             pairs = [
                 (_interval(where(r)), tidy(x, claim.domain))
                 for r, x in zip(rows, values, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -29,10 +29,10 @@ from theory.chain import (
     leaf_at,
     leaves,
 )
-from theory.claims import Claim, entries_of, law_at
+from theory.claims import Claim, case_at, entries_of, law_at, stated
 from theory.composed import ARGUMENT, Composed, complement_entries, product_entries, product_law_at
 from theory.derive import exit_chain
-from theory.domain import Point, describe, domain_from_json, evaluate, expression
+from theory.domain import Point, describe, evaluate, expression
 from theory.enclosure import enclose
 from theory.family import Exit, Family
 
@@ -176,18 +176,17 @@ def certified(claim: Claim) -> Evidence:
         statement = checker.check(claim.certificate)
     except checker.Refused as error:
         return no(f"the certificate is refused: {error}")
-    told = checker.conclusion(statement)
     facts = {*statement["domain"]["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
     if facts != set(claim.domain.all_facts):
         return no(f"it is proved for {', '.join(sorted(facts))}")
     kinds = _KINDS[_split(claim.quantity)[0]]
-    if told["kind"] not in kinds:
-        return no(f"the certificate is of kind {told['kind']}, not {kinds[0]}")
-    listed = _ENTRIES.get(told["kind"])
+    if statement["kind"] not in kinds:
+        return no(f"the certificate is of kind {statement['kind']}, not {kinds[0]}")
+    listed = _ENTRIES.get(statement["kind"])
     if claim.entries != (listed(statement, claim.domain) if listed else ()):
         return no("it is proved with other entries")
     ours = {name: getattr(claim, name) for name in ("expression", "lower", "upper")}
-    said = _said(told)
+    said = _said(statement)
     for name, value in ours.items():
         if (value is None) != (name not in said):
             return no(f"the certificate and the claim do not both state {name}")
@@ -201,13 +200,13 @@ _KINDS = {  # what proves a quantity: of a family given by its rows, of a compos
     "second-moment": ("second-moment",),
     "exit-time": ("mean-hitting-time",),
     "exit-law": ("generating-function",),
-    "aggregated-hitting-time": ("mean-hitting-time", "composed-aggregated"),
+    "aggregated-hitting-time": ("aggregated-hitting-time", "composed-aggregated"),
     "hitting-time-bounds": ("comparison",),
     "stationary": ("stationary", "composed-law"),
     "aggregated-matrix": ("aggregated-matrix",),
-    "spectral-gap": ("spectral-gap", "composed-gap"),
+    "spectral-gap": ("spectral-gap", "modes-gap", "exact-gap", "composed-gap"),
     "exact-gap": ("composed-root",),
-    "metastable-eigenvalues": ("composed-root",),
+    "metastable-eigenvalues": ("composed-mode",),
     "stochastic-complement": ("stochastic-complement",),
     "pseudo-spectral-gap": ("pseudo-gap",),
     "metastability-ratio": ("metastability-ratio",),
@@ -223,33 +222,18 @@ _ENTRIES = {  # kinds that state several values
     "composed-law": product_entries,
     "stochastic-complement": complement_entries,
 }
-_VALUE = (  # kinds that state one exact value
-    *("mean-hitting-time", "second-moment", "generating-function", "composed-aggregated"),
-    *("composed-root", "pseudo-gap", "metastability-ratio", "capacity", "kemeny"),
-)
-_BOUNDS = ("hitting-time-between", "spectral-gap", "composed-gap", "conductance")
 
 
-def _said(told: Mapping[str, object]) -> dict[str, sympy.Expr]:
+def _said(told: Mapping[str, Any]) -> dict[str, sympy.Expr]:
     """The values that a statement states, under the names that claims give them."""
-    kind = told["kind"]
-    cosine = {sympy.Symbol("c"): sympy.cos(2 * sympy.pi / sympy.Symbol("K"))}
-    if kind in _VALUE:
-        return {"expression": expression(str(told["value"])).subs(cosine)}
-    if kind in _BOUNDS:
-        keys = {"lower": "lower", "upper": "upper", "expression": "value"}
-        return {n: expression(str(told[k])).subs(cosine) for n, k in keys.items() if k in told}
-    if kind == "comparison":
-        claims, where = told["claims"], told["where"]
-        assert isinstance(claims, list) and isinstance(where, list)
-        value = expression(where[1]["value"])
-        bounds = {}
-        for text in claims:
-            form = re.fullmatch(r"v0 (>=|<=) ([\d/]+)\*v1", text)
-            if form is not None:
-                bounds["lower" if form[1] == ">=" else "upper"] = expression(form[2]) * value
-        return bounds
-    return {}
+    if told["kind"] != "comparison":
+        return stated(told)
+    value, bounds = expression(told["of"][1]["value"]), {}
+    for text in told["claims"]:
+        form = re.fullmatch(r"v0 (>=|<=) ([\d/]+)\*v1", text)
+        if form is not None:
+            bounds["lower" if form[1] == ">=" else "upper"] = expression(form[2]) * value
+    return bounds
 
 
 # ---------------------------------------------------------------- rows
@@ -289,9 +273,10 @@ def _expected_rows(claim: Claim, family: Family) -> list[Any]:
         domain = family.domain.where(*end.facts)
         return [exit_chain(leaves(problems[""].chains)[-1], end.start, domain).to_json()]
     if kind == "spectral-gap" and family.cyclic is not None:
-        return [[list(move) for move in family.cyclic.moves]]
+        return [family.cyclic.to_json()]
     if kind == "spectral-gap":
-        return [leaf.to_json() for leaf in leaves(family.gap_problem().chains)]
+        chains = leaves(family.gap_problem().chains)
+        return [replace(leaf, even=family.even).to_json() for leaf in chains]
     return [leaf.to_json() for leaf in leaves(problems[name].chains)]
 
 
@@ -314,24 +299,25 @@ def _expected_subjects(claim: Claim, family: Family) -> list[Any]:
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     """Of the hitting times that a certificate compares or concludes with, in order."""
     statement, premises = certificate["statement"], certificate["premises"]
-    if statement["kind"] in ("mean-hitting-time", "hitting-time-between"):
-        return [[statement["start"], statement["target"], bool(premises)]]
-    if statement["kind"] == "cases":
+    if "split" in certificate["witness"]:
         parts = [_subjects(p) for p in premises if "vacuous" not in p["witness"]]
         return parts[0] if all(part == parts[0] for part in parts) else parts
+    if statement["kind"] in (*_TIMES, "aggregated-hitting-time"):
+        return [[statement["start"], statement["target"], statement["kind"] not in _TIMES]]
     if statement["kind"] == "comparison":
         return [subject for premise in premises for subject in _subjects(premise)]
     return []
 
 
+_TIMES = ("mean-hitting-time", "hitting-time-between")
+
+
 def _roots(certificate: Mapping[str, Any]) -> list[Any]:
     """The chains that a proof starts from."""
-    statement, premises = certificate["statement"], certificate["premises"]
-    if statement["kind"] in ("stationary", "aggregated-matrix", "gap-lower", "gap-upper"):
-        return [statement["chain"]]
-    if premises:
-        return [chain for premise in premises for chain in _roots(premise)]
-    return [statement.get("chain", statement.get("moves"))]
+    by_parts = {"split", "multiple"} & {*certificate["witness"]}
+    if by_parts or certificate["statement"]["kind"] == "comparison":
+        return [chain for premise in certificate["premises"] for chain in _roots(premise)]
+    return [certificate["statement"]["chain"]]
 
 
 # ---------------------------------------------------------------- numbers
@@ -398,25 +384,19 @@ def _claimed(claim: Claim, point: Point) -> dict[Key, Band]:
     if claim.quantity == "stationary":
         return {(place,): (p, p) for place, p in law_at(claim, point).items()}
     if claim.quantity == "stochastic-complement":
-        chain = chain_from_json(claim.domain, claim.statement["complement"])
+        chain = chain_from_json(claim.domain, claim.statement["chain"])
         return {(a, b): (p, p) for a, row in chain.at(point).items() for b, p in row.items()}
     if claim.quantity == "aggregated-matrix":
-        chain = chain_from_json(claim.domain, _leaf(claim.statement, point)["aggregated"])
+        chain = chain_from_json(
+            claim.domain, case_at(claim.certificate, point)["statement"]["aggregated"]
+        )
         return {(a, b): (p, p) for a, row in chain.at(point).items() for b, p in row.items()}
     return {}
 
 
 def _composed(claim: Claim) -> bool:
     """Whether a claim is the product law of a composed family."""
-    return bool(checker.conclusion(claim.statement)["kind"] == "composed-law")
-
-
-def _leaf(statement: Mapping[str, Any], point: Point) -> Mapping[str, Any]:
-    """The part of a statement by cases that speaks of a point."""
-    if statement["kind"] != "cases":
-        return statement
-    parts = (p for p in statement["parts"] if domain_from_json(p["domain"]).violated(point) is None)
-    return _leaf(next(parts), point)
+    return bool(claim.statement["kind"] == "composed-law")
 
 
 def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) -> dict[Key, Band]:

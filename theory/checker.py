@@ -39,7 +39,7 @@ from typing import Any
 FORMAT = "metastable-certificate/2"
 HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 10**7, 2 * 10**7  # number, term, effort, file
 left = [inf]  # what remains of WORK while a certificate is checked
-NAME = re.compile(r"(?!([ijtvwxz]|[huv]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
+NAME = re.compile(r"(?!([ijtvwxz]|[huvw]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
 LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
@@ -156,7 +156,7 @@ with the rows{chain}\n  joined by the walk W on{walk}
   tags: W
   from: composed-gap chain walk; stationary chain=inside reversed=none
   sums: flow = size*law*away
-  end: 2*lower == v0, upper == flow
+  end: 2*lower == w0, upper == flow
 composed-mode: if W has an eigenvalue {mode}, the smaller root x of x**2 - ({b})*x + ({c2}) gives \
 the eigenvalue 1 - x, for clusters, each move uniform on its class, with the rows{chain}
   must: pivot
@@ -631,7 +631,8 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     for n, premise in enumerate(premises):
         domain.inside(premise["domain"])
         need("some" not in premise, "a premise holds for some integer only")
-        given[f"v{n}"] = premise.get("value", premise.get("lower", "none"))
+        told = {"v": "value", "w": "lower"}
+        given |= {f"{x}{n}": premise[key] for x, key in told.items() if key in premise}
     if not {"off", "on", "sums", "tags", "modes"} & {*rule} and s["kind"] not in CHECKS:
         claims = s.get("claims", [])
         need(isinstance(claims, list) and all(domain.holds(c, **given) for c in claims), "a claim")

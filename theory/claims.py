@@ -306,18 +306,22 @@ def law_at(claim: Claim, point: Point) -> dict[Place, Fraction]:
     ----------
     claim : of the stationary law, or one whose proof contains it (the aggregated matrix).
     """
-    part = claim.certificate
-    while part["statement"]["kind"] != "stationary" or "split" in part["witness"]:
-        premises = part["premises"]
-        if "split" in part["witness"]:
-            domains = [domain_from_json(p["statement"]["domain"]) for p in premises]
-            part = next(p for p, d in zip(premises, domains, strict=True) if not d.violated(point))
-        else:
-            part = premises[0]
+    part = case_at(claim.certificate, point)
+    while part["statement"]["kind"] != "stationary":
+        part = case_at(part["premises"][0], point)
     statement = part["statement"]
     return values_of_rows(
         chain_from_json(claim.domain, statement["chain"]), statement["law"], point
     )
+
+
+def case_at(certificate: Certificate, point: Point) -> Certificate:
+    """The part of a proof by cases that speaks of a point."""
+    while "split" in certificate["witness"]:
+        parts = certificate["premises"]
+        domains = [domain_from_json(p["statement"]["domain"]) for p in parts]
+        certificate = next(p for p, d in zip(parts, domains, strict=True) if not d.violated(point))
+    return certificate
 
 
 def values_of_rows(chain: OrbitChain, texts: Sequence[str], point: Point) -> dict[Place, Fraction]:

@@ -27,7 +27,7 @@ from theory.chain import (
     j,
     leaves,
 )
-from theory.claims import Claim, Derivation, Entry, last, stated, values_of_rows, where
+from theory.claims import Claim, Derivation, Entry, case_at, last, stated, values_of_rows, where
 from theory.composition import H2, R2, Cluster, H, R, at_index, closed, leaving
 from theory.conjecture import hitting_times, potential
 from theory.derive import (
@@ -39,7 +39,7 @@ from theory.derive import (
     solve,
     start_value,
 )
-from theory.domain import Domain, Parameter, Point, domain_from_json, expression, tidy
+from theory.domain import Domain, Parameter, Point, expression, tidy
 from theory.family import Family, FamilyError, Problem
 from theory.kernel import GATE, HOME, Kernel
 from theory.meta_graph import MetaGraph
@@ -264,7 +264,7 @@ class CompositionDerivation(Derivation):
         }
         return certify(statement, [], {"functions": _texts({"f": mean})})
 
-    def _moments(self, chain: OrbitChain, moment: int) -> dict[sympy.Symbol, Function]:
+    def moments(self, chain: OrbitChain, moment: int) -> dict[sympy.Symbol, Function]:
         """H, R (and H2, R2) of the walk, by orbit of its clusters."""
         target = self.problem.target
         mean = hitting_times(chain, target)
@@ -277,7 +277,7 @@ class CompositionDerivation(Derivation):
             name: sympy.Add(*(m.probability * at_index(f[m.to], m.at) for m in row.moves))
             for name, f in functions.items()
         }
-        found = {H: mean, R: dict.fromkeys(mean, 1 + after["f"])}
+        found: dict[sympy.Symbol, Function] = {H: mean, R: dict.fromkeys(mean, 1 + after["f"])}
         if moment == 2:
             back = 1 + 2 * after["f"] + after["m"]
             found |= {H2: functions["m"], R2: dict.fromkeys(mean, back)}
@@ -292,7 +292,7 @@ class CompositionDerivation(Derivation):
         if target != cluster.target:
             cluster = Cluster(cluster.chain, target)
         times = {"f": cluster.mean, **({"m": cluster.second} if moment == 2 else {})}
-        walk, found = self._moments(chain, moment), dict[str, dict[str, sympy.Expr]]()
+        walk, found = self.moments(chain, moment), dict[str, dict[str, sympy.Expr]]()
         for name, time in times.items():
             found[name] = {}
             for a, cluster_orbit in chain.orbits.items():
@@ -791,12 +791,7 @@ def complement_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[En
 
 def product_law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
     """Stationary probability of one state, by orbit of its cluster and by type."""
-    part = claim.certificate
-    while "split" in part["witness"]:
-        parts = part["premises"]
-        where_ = [domain_from_json(p["statement"]["domain"]) for p in parts]
-        part = next(p for p, d in zip(parts, where_, strict=True) if not d.violated(point))
-    s = part["statement"]
+    s = case_at(claim.certificate, point)["statement"]
     walk, types = (
         values_of_rows(chain_from_json(claim.domain, rows), law, point)
         for rows, law in ((s["walk"], s["outer"]), (s["chain"], s["law"]))

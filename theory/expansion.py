@@ -67,10 +67,9 @@ def expand(claim: Claim, order: int) -> Expansion:
     statement = {
         "kind": "expansion",
         "domain": domain.to_json(),
-        "of": claim.statement,
-        "variable": "epsilon",
-        "first": str(first),
-        "terms": [str(term) for term in terms],
+        "of": [claim.statement],
+        "series": " + ".join(f"({x})*{_power(first + n)}" for n, x in enumerate(terms)),
+        "scale": _power(order),
     }
     for lower, upper in (ends, ends[::-1]):
         bounds = {"lower": str(lower), "upper": str(upper)}
@@ -80,6 +79,11 @@ def expand(claim: Claim, order: int) -> Expansion:
             continue
         return Expansion(claim, domain, first, tuple(terms), lower, upper, proof)
     raise NoClaim(f"{claim.id}: the remainder of order {order} is not shown to be monotone")
+
+
+def _power(n: int) -> str:
+    """A power of epsilon, as certificates write it."""
+    return f"epsilon**{n}" if n >= 0 else f"1/epsilon**{-n}"
 
 
 def _lowest(polynomial: sympy.Expr) -> int:
