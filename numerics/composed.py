@@ -14,7 +14,7 @@ from numerics.rows import concrete
 from theory.attachment import lumping_error as attachment_error
 from theory.certificates import NoProof
 from theory.chain import ExplicitChain, OrbitChain, Place, leaves
-from theory.claims import Claim
+from theory.claims import Claim, each
 from theory.composed import (
     MODE,
     Composed,
@@ -67,7 +67,7 @@ def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
                 return "the certificate is about another start or target"
         if "walk" in statement and "pivot" in statement:
             walks = [meta.cyclic.to_json()] if meta.cyclic else [leaf.to_json() for leaf in gap]
-            if any(walk not in walks for walk in _parts(statement["walk"])):
+            if any(walk not in walks for walk in each(statement["walk"])):
                 return "the certificate reads the rows of the walk in another way"
     inside = {p.name: point[p.name] for p in cluster.chain.domain.parameters}
     error = attachment_error(family.attachment, family.kernel, inside)
@@ -94,17 +94,10 @@ def _statements(certificate: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [statement]
 
 
-def _parts(part: Any) -> list[Any]:
-    """What a part of a statement is in each case."""
-    if "cases" not in part:
-        return [part]
-    return [leaf for case in part["cases"] for leaf in _parts(case)]
-
-
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     """All rows that a certificate speaks of."""
     statement = certificate["statement"]
-    found = [c for k in ("chain", "walk") if k in statement for c in _parts(statement[k])]
+    found = [c for k in ("chain", "walk") if k in statement for c in each(statement[k])]
     return found + [chain for premise in certificate["premises"] for chain in _subjects(premise)]
 
 

@@ -29,7 +29,7 @@ from theory.chain import (
     leaf_at,
     leaves,
 )
-from theory.claims import Claim, case_at, entries_of, law_at, stated
+from theory.claims import Claim, case_at, each, entries_of, law_at, stated
 from theory.composed import ARGUMENT, Composed, complement_entries, product_entries, product_law_at
 from theory.derive import exit_chain
 from theory.domain import Point, describe, evaluate, expression
@@ -317,7 +317,7 @@ def _roots(certificate: Mapping[str, Any]) -> list[Any]:
     by_parts = {"split", "multiple"} & {*certificate["witness"]}
     if by_parts or certificate["statement"]["kind"] == "comparison":
         return [chain for premise in certificate["premises"] for chain in _roots(premise)]
-    return [certificate["statement"]["chain"]]
+    return each(certificate["statement"]["chain"])
 
 
 # ---------------------------------------------------------------- numbers

@@ -294,6 +294,13 @@ def last(part: Any) -> Any:
     return part
 
 
+def each(part: Any) -> list[Any]:
+    """What a part of a statement is in each case."""
+    if isinstance(part, dict) and "cases" in part:
+        return [leaf for case in part["cases"] for leaf in each(case)]
+    return [part]
+
+
 def where(row: Row) -> str:
     """The states of a row: ``bulk`` or ``bulk[1..K - 1]``."""
     return row.orbit if row.index is None else f"{row.orbit}[{row.index[0]}..{row.index[1]}]"
