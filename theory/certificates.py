@@ -55,7 +55,8 @@ def certify(
     try:
         checker.prove(statement, shown, told, domain)
     except checker.Refused as error:
-        premises, domain = [], Searching(statement["domain"], [])
+        premises = premises if "of" in statement else []
+        domain = Searching(statement["domain"], [])
         for fact in statement["domain"]["facts"]:
             domain.proofs.clear()
             shown = {"vacuous": fact}

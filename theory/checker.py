@@ -85,7 +85,7 @@ kemeny: if {count} states are like {target}, the others like {home}, Kemeny's co
   from: stationary chain; time-from-law chain target; time-from-law chain target=home
   on: single == 1
   sums: share = here*law
-  end: value == count*share*v1 + (1 - count*share)*v2
+  end: count*share <= 1, value == count*share*v1 + (1 - count*share)*v2
 aggregated-matrix: the clusters ({clusters}) have the aggregated matrix{aggregated}\n  of{chain}
   from: stationary chain
 aggregated-hitting-time: the mean time to hit {target} from {start} is {value}, on the aggregated \
@@ -350,7 +350,7 @@ class Domain:
 
     def holds(self, text: str, **given: Any) -> bool:
         """Whether a relation is shown, with what is given for names: values or expressions."""
-        names = {*re.findall(r"[A-Za-z]\w*", text)} & {*given}
+        names = [n for n in dict.fromkeys(re.findall(r"[A-Za-z]\w*", text)) if n in given]
         env = {n: self.read(given[n]) if isinstance(given[n], str) else given[n] for n in names}
         q, sign = self.relation(text, lambda side: self.read(side, **env))
         return not q.num if sign == "==" else self.sign(q, sign == ">") > 0
@@ -622,7 +622,6 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     if "tags" in rule:
         given["inside"] = untagged(s["chain"])
     wanted = [part.split() for part in rule.get("from", "").split("; ") if part]
-    need(s.get("of", premises) == premises, "other premises")
     need("of" in s or len(wanted) == len(premises), "other premises")
     for premise, (kind, *fields) in zip(premises, wanted, strict=False):
         need(re.fullmatch(kind, premise["kind"]), f"a premise of kind {premise['kind']}")
@@ -735,7 +734,7 @@ def some(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     """There is an integer, one of a/n, (a + 1)/n, .., to which the premise applies."""
     name, (premise,), count = s["some"], premises, int(w["of"])
     told = {k: v for k, v in s.items() if k != "some"} | {"domain": premise["domain"]}
-    need(told == premise, "the premise says something else")
+    need(told == premise and "start" not in s, "the premise says something else, or of a time")
     values = " ".join(v for k, v in s.items() if isinstance(v, str) and k != "some")
     free = name not in domain.env and name in premise["domain"]["integers"]
     need(free and not re.search(rf"\b{name}\b", values), f"{name} is not free, or mentioned")
@@ -747,6 +746,7 @@ def some(s: Any, w: Any, premises: Any, domain: Domain) -> None:
 
 def prove(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     """Require that the witness and the premises prove the statement on its domain."""
+    need("split" in w or s.get("of", premises) == premises, "other premises")
     if "vacuous" in w:  # the facts contradict each other: nothing to show
         gap = domain.relation(w["vacuous"], domain.read)[0]
         need(w["vacuous"] in domain.data["facts"] and domain.sign(gap, True) < 0, "not empty")

@@ -1,11 +1,14 @@
-"""Alterations of real certificates: each is refused, or proves another statement that is true.
+"""Alterations of certificates: each is refused, or proves another statement that is true.
 
-Whatever the checker still accepts is put to a judge that shares nothing with it: every statement of
+An altered certificate is given the best proofs of signs that the search finds.  Whatever the
+checker still accepts is put to a judge that shares nothing with it: every statement of
 the altered certificate is evaluated at points of its own domain, with the chain that its own rows
 give there, in floating point.
 """
 
+import contextlib
 import copy
+import importlib.util
 import itertools
 import json
 import math
@@ -14,13 +17,16 @@ import re
 import zlib
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from theory import checker
-from theory.claims import Derivation
+from theory.catalogue import derivation as derivation_of
+from theory.catalogue import load
+from theory.certificates import completed
 from theory.family import built_in
 from theory.spectrum import gap_by_test_function
 
@@ -49,6 +55,35 @@ COUNTS = {  # alterations of each certificate in the default run
     "unequal/hitting-time": 30,
     "unequal/stationary": 20,
 }
+COMPOSED = {
+    "clique/ring/gate/hitting-time": 30,
+    "clique/ring/gate/second-moment": 8,
+    "clique/ring/gate/exit-law": 40,
+    "clique/ring/gate/stationary": 30,
+    "clique/ring/gate/aggregated-hitting-time": 30,
+    "clique/ring/gate/hitting-time-bounds": 8,
+    "clique/ring/gate/spectral-gap": 30,
+    "clique/ring/gate/exact-gap": 30,
+    "clique/ring/gate/metastable-eigenvalues": 30,
+    "clique/ring/gate/stochastic-complement": 30,
+    "clique/ring/gate/pseudo-spectral-gap": 30,
+    "clique/ring/gate/metastability-ratio": 30,
+    "clique/ring/gate/capacity": 15,
+    "clique/ring/gate/conductance": 20,
+    "clique/ring/gate/kemeny": 10,
+    "clique/complete/gate/hitting-time": 30,
+    "clique/complete/gate/second-moment": 12,
+    "clique/complete/gate/spectral-gap": 30,
+    "clique/ring/in-out/stationary": 20,
+    "clique/complete/in-out/hitting-time": 20,
+    "clique/ring/gates/hitting-time": 6,
+    "clique/directed-ring/gate/stationary": 20,
+    "clique/directed-ring/gate/spectral-gap": 20,
+    "clique/complete-bipartite/gate/spectral-gap": 20,
+    "complete-bipartite/complete/gate/hitting-time": 8,
+    "lazy-cycle/ring/gate/hitting-time": 6,
+}
+COUNTS |= COMPOSED
 MORE = {  # in the slow run
     **{name: 2 * count for name, count in COUNTS.items()},
     "ring/hitting-time-bounds": 20,
@@ -57,24 +92,56 @@ MORE = {  # in the slow run
     "path/aggregated-hitting-time": 6,
     "path/spectral-gap": 5,
     "path/hitting-time-bounds": 4,
+    **{name: 3 * count for name, count in COMPOSED.items()},
+    "clique/barbell/gate/hitting-time": 20,
+    "clique/barbell/gate/stationary": 20,
+    "clique/barbell/gate/spectral-gap": 20,
+    "nested/complete/gate/hitting-time": 20,
+    "nested/ring/gate/stationary": 20,
+    "lazy-cycle/ring/gate/stationary": 30,
+    "clique/ring/split/hitting-time": 20,
+    "clique/ring/decoy/hitting-time": 20,
 }
 TOLERANCE = 1e-7
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 @cache
 def derivation(family):
-    return Derivation(built_in()[family])
+    return derivation_of(load(family))
+
+
+def sibling(name):
+    """The certificates by hand of the file next to this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+BY_HAND = sibling("test_checker").HAND
+COUNTS |= {f"by hand/{name}": 12 for name in BY_HAND}
+MORE |= {f"by hand/{name}": 60 for name in BY_HAND}
+
+
+def bare(found):
+    """A certificate without its proofs of signs."""
+    witness = {k: v for k, v in found["witness"].items() if k != "signs"}
+    return {**found, "witness": witness, "premises": [bare(p) for p in found["premises"]]}
 
 
 @cache
 def original(name):
-    family, quantity = name.split("/")
+    family, quantity = name.rsplit("/", 1)
+    if name.startswith("by hand/"):
+        return json.dumps(BY_HAND[name.removeprefix("by hand/")]())
     known = derivation(family)
-    if quantity == "gap-upper":  # an instance, by cases, of a bound by a test function
+    if quantity == "gap-upper":  # by cases
         found = gap_by_test_function(known.family, known.problems[""], known.family.slow_mode)
     else:
         found = known.claim(quantity).certificate
-    return json.dumps(found)
+    return json.dumps(bare(found))
 
 
 # ---------------------------------------------------------------- alterations
@@ -171,8 +238,8 @@ def changed_list(value, rng):
     return value
 
 
-NAMES = {"target", "start", "from", "pivot", "clusters", "integers", "reals", "fact", "vacuous"}
-FIXED = {"format", "slack", "premises", "parts", "of", "where", "chains"}
+NAMES = {"target", "start", "from", "pivot", "clusters", "integers", "reals", "some", "vacuous"}
+FIXED = {"format", "premises", "of", "integer", "even"}
 
 
 def altered(found, said, rest, rng):
@@ -188,13 +255,12 @@ def altered(found, said, rest, rng):
         new = changed_list(old, rng)
     elif "facts" in path or "claims" in path:
         new = changed_fact(old, rng)
-    elif path[-1] in ("kind", "side"):
-        choice = ["lower", "upper", "root"] if path[-1] == "side" else sorted(checker.KINDS)
-        new, everywhere = rng.choice(choice), False
-    elif old in ("0", "+1", "-1", "others") and "moves" in path:
-        new, everywhere = rng.choice(["0", "+1", "-1", "others"]), False
+    elif path[-1] == "kind":
+        new, everywhere = rng.choice(sorted(checker.RULES)), False
+    elif path[-1] == 3 and "to" in path:
+        new, everywhere = rng.choice(["+1", "-1", "others", "W"]), False
     elif re.fullmatch(r"[A-Za-z]\w*", old) and (
-        NAMES & set(map(str, path)) or path[-1] == 0 or path[-1] == 3
+        NAMES & set(map(str, path)) or (path[-1] == 0 and "to" in path)
     ):
         others = {p[p.index("classes") + 1] for p in said if "classes" in p} - {old}
         new, everywhere = rng.choice(sorted(others) or ["K"]), False
@@ -268,22 +334,30 @@ def inside(domain, free):
         return None
 
 
+WALKS = [
+    np.array([[0.0, 1.0], [1.0, 0.0]]),
+    np.array([[3 / 4, 1 / 4], [1 / 3, 2 / 3]]),
+    np.array([[1 / 2, 1 / 2, 0], [1 / 4, 1 / 2, 1 / 4], [0, 1 / 2, 1 / 2]]),
+]
 REALS = [Fraction(x) for x in ("-1/2", "0", "1/50", "1/3", "1/2", "6/7", "1", "3/2")]
 
 
 def points(domain, most):
     """Points of a domain: its corners, and what lies beyond those of an unaltered one."""
     integers = [n for n in domain["integers"] if n not in domain.get("values", {})]
-    reals = [n for n in domain["reals"] if n not in domain.get("values", {}) and n != "c"]
+    fixed = {"c", *domain.get("values", {})}
+    reals = [n for n in domain["reals"] if n not in fixed]
     choices = [list(map(Fraction, range(5)))] * len(integers) + [REALS] * len(reals)
     found = []
-    for values in itertools.product(*choices):
+    grid = list(itertools.islice(itertools.product(*choices), 60000))
+    random.Random(0).shuffle(grid)
+    for values in grid[:6000]:
         free = dict(zip([*integers, *reals], values, strict=True))
         if "c" in domain["reals"]:
-            if free.get("K", 0) < 1:
+            env = inside({**domain, "facts": []}, free)
+            if env is None or env.get("K", 0) < 1:
                 continue
-            free["c"] = math.cos(2 * math.pi / free["K"])
-            free["c"] = min(free["c"], 1 - 1e-12)
+            free["c"] = min(math.cos(2 * math.pi / env["K"]), 1 - 1e-12)
         env = inside(domain, free)
         if env is not None:
             found.append(env)
@@ -313,43 +387,45 @@ def whole(text, env):
     return int(found)
 
 
-def explicit(chain, env, absorbing=()):
-    """States, the row that serves each, and the matrix."""
+def ranges(index, env):
+    """All values of the indices of a class or a row: none, one or two."""
+    ends = [whole(x, env) for x in index or ()]
+    spans = [range(a, b + 1) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    return list(itertools.product(*spans))
+
+
+def with_place(env, place):
+    return env | {n: Fraction(x) for n, x in zip("ji", place, strict=False)}
+
+
+def at_index(index, env):
+    texts = [] if index is None else [index] if isinstance(index, str) else index
+    return tuple(whole(x, env) for x in texts)
+
+
+def explicit(chain, env, tag=None):
+    """States, the row that serves each, and the matrix; with a tag, of these moves alone."""
     rows: dict[Any, Any] = {}
     for n, row in enumerate(chain["rows"]):
-        span = row["index"] and range(whole(row["index"][0], env), whole(row["index"][1], env) + 1)
-        for j in span or ([None] if row["index"] is None else []):
-            ensure((row["from"], j) not in rows, "two rows for one state")
-            rows[row["from"], j] = n
-    for name, data in chain["classes"].items():
-        span = data["index"] and range(
-            whole(data["index"][0], env), whole(data["index"][1], env) + 1
-        )
-        for j in span or ([None] if data["index"] is None else []):
-            if name in absorbing:
-                rows.setdefault((name, j), None)
-            ensure((name, j) in rows, f"no row for {name}[{j}] at {env}")
-        for place in rows:
-            ensure(
-                place[0] != name or (place[1] in span if span is not None else place[1] is None),
-                "a row for no state",
-            )
+        for place in ranges(row["index"], env):
+            ensure((row["from"], place) not in rows, "two rows for one state")
+            rows[row["from"], place] = n
+    there = {(a, x) for a, c in chain["classes"].items() for x in ranges(c["index"], env)}
+    ensure(there == set(rows), f"the rows do not serve the states at {env}")
     states = list(rows)
-    ensure(all(name in chain["classes"] for name, _ in states), "a row of no class")
     position = {state: i for i, state in enumerate(states)}
-    matrix = np.zeros((len(states), len(states)))
+    matrix, some = np.zeros((len(states), len(states))), np.zeros((len(states), len(states)))
     for state, n in rows.items():
-        if n is None:
-            matrix[position[state], position[state]] = 1
-            continue
-        here = env if state[1] is None else {**env, "j": Fraction(state[1])}
-        for to, index, p, *_ in chain["rows"][n]["to"]:
-            place = to, None if index is None else whole(index, here)
+        here = with_place(env, state[1])
+        for to, index, p, *tags in chain["rows"][n]["to"]:
+            place = to, at_index(index, here)
             ensure(place in position, f"a move to {place}, which does not exist")
             matrix[position[state], position[place]] += float(number(p, here))
             ensure(number(p, here) >= 0, "a negative probability")
+            if tags == [tag]:
+                some[position[state], position[place]] += float(number(p, here))
     ensure(np.allclose(matrix.sum(axis=1), 1), "a row does not sum to 1")
-    return states, [rows[s] for s in states], matrix
+    return states, [rows[s] for s in states], matrix if tag is None else some
 
 
 def stationary_law(matrix):
@@ -362,36 +438,217 @@ def stationary_law(matrix):
 
 def quotient_gap(chain, env):
     """1 - the second largest eigenvalue of the rows, None if they are not reversible."""
-    _, _, matrix = explicit(chain, env)
+    return gap_of(explicit(chain, env)[2])
+
+
+def place_of(states, start, env):
+    return states.index((start[0], at_index(start[1], env)))
+
+
+def times(chain, target, env):
+    """States, matrix, and the first two moments of the time to hit the target."""
+    states, _, matrix = explicit(chain, env)
+    ensure(not any(m[3:] for row in chain["rows"] for m in row["to"]), "moves of a walk")
+    target = [i for i, (name, _) in enumerate(states) if name in target]
+    ensure(target, "no target")
+    off = [i for i in range(len(states)) if i not in target]
+    time, square = np.zeros(len(states)), np.zeros(len(states))
+    if off:
+        system = np.eye(len(off)) - matrix[np.ix_(off, off)]
+        time[off] = np.linalg.solve(system, np.ones(len(off)))
+        square[off] = np.linalg.solve(system, 2 * time[off] - 1)
+        ensure(np.linalg.cond(system) < 1e12, "the target is not reached")
+    ensure(min(time) >= 0, "no mean time")
+    return states, matrix, target, time, square
+
+
+def near(value, truth):
+    ensure(abs(value - truth) <= 1e-6 * (1 + abs(truth)), f"{value} is not {truth}")
+
+
+def judge_time(s, env):
+    chain = s["aggregated"] if s["kind"] == "aggregated-hitting-time" else s["chain"]
+    states, matrix, target, time, square = times(chain, s["target"], env)
+    kind, value = s["kind"], float(number(s["value"], env)) if "value" in s else 0
+    if kind == "generating-function":
+        x = float(number(s["s"], env))
+        ensure(0 < x <= 1, "no generating function")
+        off, f = [i for i in range(len(states)) if i not in target], np.ones(len(states))
+        inner = np.eye(len(off)) - x * matrix[np.ix_(off, off)]
+        f[off] = np.linalg.solve(inner, x * matrix[np.ix_(off, target)].sum(axis=1))
+        near(value, f[place_of(states, s["start"], env)])
+    elif kind == "return-time":
+        (one,) = target
+        near(value, (1 + matrix @ time)[one])
+    elif kind == "time-from-law":
+        near(value, masses(s["chain"], env) @ time)
+    elif kind == "hitting-time-between":
+        truth = time[place_of(states, s["start"], env)]
+        ensure(0 < number(s["lower"], env) <= truth + TOLERANCE, "the time is less")
+        ensure(number(s["upper"], env) >= truth - TOLERANCE, "the time is more")
+    else:
+        found = square if kind == "second-moment" else time
+        near(value, found[place_of(states, s["start"], env)])
+
+
+def masses(chain, env):
+    """Of the rows' states together: the stationary law of the lumped chain."""
+    return stationary_law(explicit(chain, env)[2])
+
+
+def judge_capacity(s, env):
+    """Where the capacity is that of start and target: 1/(the commute time)."""
+    states, _, _, time, _ = times(s["chain"], s["target"], env)
+    near(float(number(s["value"], env)), 1 / (2 * time[place_of(states, s["start"], env)]))
+
+
+def judge_kemeny(s, env):
+    """If the states are of two sorts: the mean time to one drawn from the law."""
+    count, law = number(s["count"], env), masses(s["chain"], env)
+    states, _, _, to_one, _ = times(s["chain"], s["target"], env)
+    _, _, _, to_other, _ = times(s["chain"], s["home"], env)
+    share = float(count) * law[place_of(states, (s["target"][0], None), env)]
+    ensure(share <= 1 + TOLERANCE, "more than all states are like the one")
+    value = share * (law @ to_one) + (1 - share) * (law @ to_other)
+    near(float(number(s["value"], env)), value)
+
+
+def judge_expansion(s, env):
+    value = number(s["of"][0]["value"], env) - number(s["series"], env)
+    low, high = (number(s[k], env) * number(s["scale"], env) for k in ("lower", "upper"))
+    ensure(low - TOLERANCE <= value <= high + TOLERANCE, "the remainder is not between")
+
+
+# ---------------------------------------------------------------- of clusters that a walk joins
+def joint(chain, kernel, env):
+    """The matrix on clusters x types."""
+    tags = {tag for row in chain["rows"] for _, _, _, *more in row["to"] for tag in more}
+    ensure(tags <= {"W"}, "unknown moves")
+    whole_, outer = explicit(chain, env)[2], explicit(chain, env, "W")[2]
+    return np.kron(np.eye(len(kernel)), whole_ - outer) + np.kron(kernel, outer)
+
+
+def walk_of(chain, env):
+    """The matrix of a walk, given by rows or by moves on Z_K x types."""
+    if any(m[3:] for row in chain["rows"] for m in row["to"]):
+        return cyclic(chain, env)
+    return explicit(chain, env)[2]
+
+
+def judge_product(s, env):
+    """Of a law on clusters x types."""
+    laws = []
+    for chain, law in ((s["walk"], s["outer"]), (s["chain"], s["law"])):
+        states, rows, _ = explicit(chain, env)
+        each = []
+        for (name, place), row in zip(states, rows, strict=True):
+            here = with_place(env, place)
+            size = number(chain["classes"][name]["size"], here)
+            each.append(float(size * number(law[row], here)))
+        laws.append(each)
+    law, matrix = np.kron(*laws), joint(s["chain"], walk_of(s["walk"], env), env)
+    ensure(np.allclose(law @ matrix, law) and math.isclose(sum(law), 1), "another law")
+
+
+def rate_of(chain, env):
+    return masses(chain, env) @ explicit(chain, env, "W")[2].sum(axis=1)
+
+
+def judge_clusters(s, env):
+    states, matrix, target, _, _ = times(s["walk"], s["target"], env)
+    slow = np.eye(len(matrix)) + rate_of(s["chain"], env) * (matrix - np.eye(len(matrix)))
+    off, time = [i for i in range(len(matrix)) if i not in target], np.zeros(len(matrix))
+    time[off] = np.linalg.solve(np.eye(len(off)) - slow[np.ix_(off, off)], np.ones(len(off)))
+    near(float(number(s["value"], env)), time[place_of(states, s["start"], env)])
+
+
+def gap_of(matrix):
+    """The gap of a reversible matrix, None of another."""
     law = stationary_law(matrix)
     flow = law[:, None] * matrix
     if not np.allclose(flow, flow.T):
         return None
     some = law > 1e-14
     root = np.sqrt(law[some])
-    symmetric = root[:, None] * matrix[np.ix_(some, some)] / root[None, :]
-    values = np.sort(np.linalg.eigvalsh((symmetric + symmetric.T) / 2))
+    values = root[:, None] * matrix[np.ix_(some, some)] / root[None, :]
+    values = np.sort(np.linalg.eigvalsh((values + values.T) / 2))
     return 1 - values[-2] if len(values) > 1 else None
 
 
-def judge_time(s, env):
-    states, _, matrix = explicit(s["chain"], env, s["target"])
-    off = [i for i, (name, _) in enumerate(states) if name not in s["target"]]
-    name, index = s["start"]
-    start = states.index((name, None if index is None else whole(index, env)))
-    time = np.zeros(len(states))
+def smaller_root(s, env):
+    b, c = float(number(s["b"], env)), float(number(s["c2"], env))
+    return (b - math.sqrt(max(0, b * b - 4 * c))) / 2
+
+
+def judge_composed(s, env):
+    """Bounds or the equation of the gap, on the rows, where the parameters of the walk suffice."""
+    try:
+        gap = gap_of(joint(s["chain"], walk_of(s["walk"], env), env))
+    except (NameError, KeyError):  # the walk has a parameter of its own
+        gap = None
+    if "b" in s:
+        ensure(gap is None or math.isclose(gap, smaller_root(s, env), abs_tol=1e-7), "another gap")
+        return
+    lower, upper = number(s["lower"], env), number(s["upper"], env)
+    if s["kind"] == "conductance":
+        near(float(upper), rate_of(s["chain"], env))
+        ensure(gap is None or lower <= gap / 2 + TOLERANCE, "the gap is smaller")
+        return
+    ensure(0 < lower <= upper + TOLERANCE, "the bounds contradict each other")
+    ensure(upper <= number(s["ratio"], env) * lower + TOLERANCE, "the bounds are further apart")
+    ensure(gap is None or lower <= gap + TOLERANCE, "the gap is smaller")
+    ensure(gap is None or upper >= gap - TOLERANCE, "the gap is larger")
+
+
+def judge_mode(s, env):
+    """Two clusters whose walk has the eigenvalue."""
+    mode = float(number(s["mode"], env))
+    kernel = np.array([[(1 + mode) / 2, (1 - mode) / 2], [(1 - mode) / 2, (1 + mode) / 2]])
+    matrix, x = joint(s["chain"], kernel, env), 1 - smaller_root(s, env)
+    ensure(abs(np.linalg.det(matrix - x * np.eye(len(matrix)))) < 1e-7, "no eigenvalue")
+
+
+def watched(chain, kernel, env):
+    """The chain watched on the first cluster."""
+    matrix = joint(chain, kernel, env)
+    n = len(matrix) // len(kernel)
+    rest = np.eye(len(matrix) - n) - matrix[n:, n:]
+    return matrix[:n, :n] + matrix[:n, n:] @ np.linalg.solve(rest, matrix[n:, :n])
+
+
+def judge_complement(s, env):
+    for kernel in WALKS:
+        if explicit(s["chain"], env, "W")[2].any():
+            here = watched(s["chain"], kernel, env)
+            ensure(np.allclose(here, explicit(s["chain"], env)[2]), "another chain")
+
+
+def judge_pseudo(s, env):
+    matrix = explicit(s["chain"], env)[2]
+    law = stationary_law(matrix)
+    back = matrix.T * law[None, :] / law[:, None]
+    gap = gap_of(back @ matrix)
+    ensure(gap is not None and abs(float(number(s["value"], env)) - gap) < 1e-7, "another gap")
+
+
+def judge_ratio(s, env):
+    states, _, inner = explicit(s["chain"], env)
+    leave = explicit(s["chain"], env, "W")[2]
+    pivot, home = (place_of(states, (s[k], None), env) for k in ("pivot", "home"))
+    off = [i for i in range(len(states)) if i not in (pivot, home)]
+    reach = np.zeros(len(states))
+    reach[pivot] = 1
     if off:
-        time[off] = np.linalg.solve(np.eye(len(off)) - matrix[np.ix_(off, off)], np.ones(len(off)))
-    value = float(number(s["value"], env))
-    ensure(abs(value - time[start]) <= 1e-6 * (1 + abs(value)), f"{value} is not {time[start]}")
-    ensure(min(time) >= 0, "no mean time")
+        system = np.eye(len(off)) - inner[np.ix_(off, off)]
+        reach[off] = np.linalg.solve(system, inner[np.ix_(off, [pivot])][:, 0])
+    near(float(number(s["value"], env)), leave[pivot].sum() / (inner[home] @ reach))
 
 
 def judge_law(s, env):
     states, rows, matrix = explicit(s["chain"], env)
     masses = []
-    for (name, j), row in zip(states, rows, strict=True):
-        here = env if j is None else {**env, "j": Fraction(j)}
+    for (name, place), row in zip(states, rows, strict=True):
+        here = with_place(env, place)
         masses.append(float(number(s["chain"]["classes"][name]["size"], here)))
         masses[-1] *= float(number(s["law"][row], here))
     ensure(np.allclose(masses, stationary_law(matrix), atol=1e-9), "another law")
@@ -417,12 +674,17 @@ def judge_upper(s, env):
     ensure(gap is not None and number(s["value"], env) >= gap - TOLERANCE, "the gap is larger")
 
 
-def judge_cycle(s, env):
-    K, sizes = int(env["K"]), {a: whole(size, env) for a, size in s["types"].items()}
+def cyclic(chain, env):
+    """The matrix of a chain on Z_K x states of types, uniform in each type."""
+    K = int(env["K"])
+    sizes = {a: whole(info["size"], env) for a, info in chain["classes"].items()}
     ensure(K >= 2 and min(sizes.values()) >= 1, "no such chain")
     states = [(k, a, i) for k in range(K) for a in sizes for i in range(sizes[a])]
     matrix = np.zeros((len(states), len(states)))
-    for a, b, shift, p in s["moves"]:
+    moves = [(row["from"], *move) for row in chain["rows"] for move in row["to"]]
+    for a, b, index, p, *tag in moves:
+        ensure(index is None, "an index")
+        shift = tag[0] if tag else "0"
         steps = {"others": range(1, K)}.get(shift) or [int(shift)]
         each = float(number(p, env)) / len(steps) / sizes[b]
         ensure(each >= 0, "a negative probability")
@@ -434,14 +696,24 @@ def judge_cycle(s, env):
                     * sum((k + step - to) % K == 0 for step in steps)
                 )
     ensure(np.allclose(matrix.sum(axis=1), 1), "a row does not sum to 1")
-    law = stationary_law(matrix)
-    flow = law[:, None] * matrix
-    ensure(np.allclose(flow, flow.T), "not reversible")
-    root = np.sqrt(law)
-    gap = 1 - np.sort(np.linalg.eigvalsh(root[:, None] * matrix / root[None, :]))[-2]
-    value = number(s["value"], env)
-    ensure(s["side"] == "lower" or value >= gap - TOLERANCE, "the gap is larger")
-    ensure(s["side"] == "upper" or value <= gap + TOLERANCE, "the gap is smaller")
+    return matrix
+
+
+def judge_modes(s, env):
+    if not any(m[3:] for row in s["chain"]["rows"] for m in row["to"]):
+        gap = quotient_gap(s["chain"], env)
+    else:
+        gap = gap_of(cyclic(s["chain"], env))
+        ensure(gap is not None, "not reversible")
+    low, high = (
+        (s.get("value") if s["kind"] == f"modes-{k}" else s.get(k)) for k in ("lower", "upper")
+    )
+    ensure(not low or gap is None or number(low, env) <= gap + TOLERANCE, "the gap is smaller")
+    ensure(not high or number(high, env) >= gap - TOLERANCE, "the gap is larger")
+    if "ratio" in s:
+        apart = number(s["ratio"], env) * number(low, env) - number(high, env)
+        ensure(apart >= -TOLERANCE, "the bounds are further apart")
+    ensure("b" not in s or abs(smaller_root(s, env) - gap) < 1e-7, "another gap")
 
 
 def judge_bounds(s, env):
@@ -454,32 +726,62 @@ def judge_bounds(s, env):
 
 def judge_comparison(s, env):
     values = {
-        f"v{n}": number(told["value"], env) for n, told in enumerate(s["where"]) if "value" in told
+        f"v{n}": number(told["value"], env) for n, told in enumerate(s["of"]) if "value" in told
     }
     ensure(all(holds(claim, {**env, **values}) for claim in s["claims"]), "an inequality fails")
 
 
-def judge_cases(s, env):
-    ensure(any(inside(part["domain"], env) for part in s["parts"]), f"no case holds at {env}")
+def case_at(part, env):
+    """A part of a statement, in the case that applies at a point."""
+    while isinstance(part, dict) and "by" in part:
+        n = whole(part["by"], env)
+        ensure(n >= 0, f"no case applies at {env}")
+        part = part["cases"][min(n, len(part["cases"]) - 1)]
+    return part
 
 
-def judge_instance(s, env):
-    (name,) = set(s["of"]["domain"]["integers"]) - set(s["domain"]["integers"])
-    some = (inside(s["of"]["domain"], {**env, name: Fraction(n)}) for n in range(-30, 30))
-    ensure(any(some), f"no {name} at {env}")
+def judge_at(s, env):
+    """Judge a statement at a point, by the case that applies there and for some integer."""
+    here = {key: case_at(part, env) for key, part in s.items() if key != "some"}
+    if "some" not in s:
+        JUDGES[s["kind"]](here, env)
+        return
+    for n in range(-3, 12):
+        try:
+            JUDGES[s["kind"]](here, {**env, s["some"]: Fraction(n)})
+        except (Wrong, IndexError, KeyError, ValueError, np.linalg.LinAlgError):
+            continue
+        return
+    raise Wrong(f"no {s['some']} at {env}")
 
 
 JUDGES = {
-    "mean-hitting-time": judge_time,
+    **dict.fromkeys(
+        (
+            *("mean-hitting-time", "hitting-time-between", "second-moment", "return-time"),
+            *("generating-function", "time-from-law", "aggregated-hitting-time"),
+        ),
+        judge_time,
+    ),
     "stationary": judge_law,
+    "kemeny": judge_kemeny,
     "aggregated-matrix": judge_matrix,
+    "comparison": judge_comparison,
+    "expansion": judge_expansion,
+    "capacity": judge_capacity,
     "gap-lower": judge_lower,
     "gap-upper": judge_upper,
-    "cyclic-gap": judge_cycle,
+    **dict.fromkeys(
+        ("modes-lower", "modes-upper", "modes-gap", "modes-root", "exact-gap"), judge_modes
+    ),
     "spectral-gap": judge_bounds,
-    "comparison": judge_comparison,
-    "cases": judge_cases,
-    "instance": judge_instance,
+    "composed-law": judge_product,
+    "composed-aggregated": judge_clusters,
+    **dict.fromkeys(("composed-gap", "conductance", "composed-root"), judge_composed),
+    "composed-mode": judge_mode,
+    "stochastic-complement": judge_complement,
+    "pseudo-gap": judge_pseudo,
+    "metastability-ratio": judge_ratio,
 }
 
 
@@ -489,7 +791,7 @@ def judge(found, most=6):
     tried = points(statement["domain"], most)
     for env in tried:
         try:
-            JUDGES[statement["kind"]](statement, env)
+            judge_at(statement, env)
         except np.linalg.LinAlgError as error:
             raise Wrong("the target is not reached") from error
     return len(tried) + sum(judge(premise, most) for premise in found.get("premises", []))
@@ -501,9 +803,12 @@ def outcome(name, count):
     refused = accepted = 0
     for found in alterations(name, count):
         try:
+            found = completed(found)
             statement = checker.check(found)
-        except checker.Refused:
+        except (checker.Refused, *MALFORMED):
             refused += 1
+            with pytest.raises(checker.Refused):
+                checker.check(found)
             continue
         accepted += 1
         assert statement == found["statement"]
@@ -516,7 +821,7 @@ def outcome(name, count):
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_unaltered_certificate_is_accepted_and_true(name):
-    found = json.loads(original(name))
+    found = completed(json.loads(original(name)))
     assert checker.check(found) == found["statement"]
     assert judge(found, 2) > 0
 
@@ -525,7 +830,7 @@ def test_unaltered_certificate_is_accepted_and_true(name):
 def test_altered_certificate_proves_nothing_false(name):
     refused, accepted = outcome(name, COUNTS[name])
     assert refused + accepted == COUNTS[name]
-    assert refused >= 0.6 * COUNTS[name]
+    assert refused >= (0.25 if name.startswith("by hand") else 0.6) * COUNTS[name]
 
 
 @pytest.mark.slow
@@ -542,18 +847,10 @@ def kinds(found):
 def test_alterations_are_many_and_of_every_kind():
     assert sum(COUNTS.values()) >= 600
     assert sum(MORE.values()) >= 1400
-    assert {name.split("/")[0] for name in COUNTS} == set(built_in())
+    assert {*built_in(), "by hand"} <= {name.split("/")[0] for name in COUNTS}
     found = [json.loads(original(name)) for name in COUNTS]
-    missing = set(checker.KINDS) - set().union(*map(kinds, found))
-    assert missing == OF_COMPOSITIONS  # altered in test_composed_certificates and test_catalogue
+    assert set().union(*map(kinds, found)) == set(checker.RULES)
 
-
-OF_COMPOSITIONS = {
-    *("second-moment", "return-time", "return-second-moment", "generating-function"),
-    *("composed-law", "composed-aggregated", "composed-gap", "composed-root", "even-gap"),
-    *("capacity", "conductance", "kemeny", "kemeny-walk", "metastability-ratio"),
-    *("stochastic-complement", "pseudo-gap", "expansion"),
-}
 
 ALTERED = {  # of the ring's hitting time, unless another is named
     "value": ("ring/hitting-time", ("value",), "2*epsilon*(1 - epsilon)"),
@@ -575,10 +872,17 @@ ALTERED = {  # of the ring's hitting time, unless another is named
     "range of claim": ("star/hitting-time-bounds", ("domain", "facts", 4), "M*epsilon <= 2"),
     "ratio": ("complete/spectral-gap", ("ratio",), "1"),
     "ratio of blocks": ("ring/spectral-gap", ("ratio",), "2"),
-    "types": ("ring/spectral-gap", ("chains", 0, 0, 3), "epsilon"),
+    "types": ("ring/spectral-gap", ("chain", "rows", 0, "to", 0, 2), "epsilon"),
     "lower": ("complete/spectral-gap", ("lower",), "2*epsilon/M"),
-    "root": ("complete/spectral-gap", ("value",), "epsilon/M"),
+    "root": ("complete/spectral-gap", ("c2",), "epsilon/M"),
 }
+
+
+def verdict(found):
+    """Of the checker on a certificate with the best proofs of signs that are found."""
+    with contextlib.suppress(*MALFORMED):
+        found = completed(found)
+    return checker.check(found)
 
 
 @pytest.mark.parametrize("name", ALTERED)
@@ -590,10 +894,10 @@ def test_alteration_of_the_statement_is_refused(name):
     assert old != new
     put(found["statement"], path, new)
     with pytest.raises(checker.Refused):
-        checker.check(found)
+        verdict(found)
     if re.search("[a-z]", old):
         with pytest.raises(checker.Refused):
-            checker.check(replaced(json.loads(original(source)), old, new))
+            verdict(replaced(json.loads(original(source)), old, new))
 
 
 @pytest.mark.parametrize("drop", range(9))
@@ -603,7 +907,7 @@ def test_missing_row_is_refused(drop):
         del certificate["statement"]["chain"]["rows"][drop]
     del found["statement"]["law"][drop]
     with pytest.raises(checker.Refused):
-        checker.check(found)
+        verdict(found)
 
 
 @pytest.mark.parametrize("drop", range(1, 6))  # K >= 2 follows from 1 <= d <= K - 1
@@ -611,7 +915,7 @@ def test_missing_fact_is_refused(drop):
     found = json.loads(original("ring/hitting-time"))
     del found["statement"]["domain"]["facts"][drop]
     with pytest.raises(checker.Refused):
-        checker.check(found)
+        verdict(found)
 
 
 def test_the_judge_sees_what_is_false():
@@ -632,3 +936,30 @@ def test_the_judge_sees_what_is_false():
             ):
                 objections += 1
     assert objections >= 45
+
+
+@pytest.mark.parametrize(
+    "name", ["complete/hitting-time", "complete/spectral-gap", "star/stationary"]
+)
+def test_altered_proof_of_a_sign_is_refused_or_shows_the_same(name):
+    """Proofs dropped, exchanged or changed: what is still accepted is the true statement."""
+    rng, whole = random.Random(3), completed(json.loads(original(name)))
+    refused = 0
+    for _ in range(60):
+        found = copy.deepcopy(whole)
+        part = rng.choice([found, *found["premises"]])
+        signs = part["witness"]["signs"]
+        n = rng.randrange(len(signs))
+        way = rng.choice(["drop", "swap", "change"])
+        if way == "drop":
+            del signs[n]
+        elif way == "swap":
+            k = rng.randrange(len(signs))
+            signs[n], signs[k] = signs[k], signs[n]
+        else:
+            signs[n] = changed_expression(signs[n], rng)
+        try:
+            assert checker.check(found) == whole["statement"]
+        except checker.Refused:
+            refused += 1
+    assert refused > 30
