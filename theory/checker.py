@@ -14,11 +14,11 @@ factor, which Kac's formula (law x return time = 1) fixes, and which is one as o
 Gap.  f > 0 off o, f - Pf >= g f gives E(h, h) >= g |h - h(o)|^2 (Barta); E(f, f)/Var f is above.
 Modes.  On Z_K x types the functions z^k v(type), z^K = 1, and those summing to 0 inside a type
 (eigenvalue at most 0) are invariant; w = (z + 1/z)/2 <= c = cos(2 pi/K), "others" is the mean over
-other clusters.  With S_n = sum of t^n for the relaxation times t of the slowest mode, max t >= S_2/S_1.
+other clusters.  With S_n = sum t^n for relaxation times t of the slowest mode, max t >= S_2/S_1.
 Walks.  Of a chain on clusters x types the law is a product, and a cluster makes sum law*away steps
 of W a step.  With A = |f - f(., o)|, B = |f(., o) - mean| and flow = that sum, E(f, f) >= kappa A^2
 + flow gap(W) B^2, |f - mean| <= A + B; above, f constant inside clusters.  Two classes and an
-eigenvalue 1 - g of W: 1 - x is an eigenvalue for x^2 - b x + c = 0, growing in g.
+eigenvalue 1 - g of W: 1 - x is an eigenvalue for x^2 - b x + c2 = 0, growing in g.
 Others.  Watched on a cluster, moves of W return to where moves of W land.  Cheeger: gap/2 <= the
 conductance <= the flow out of a cluster.  P_y(o before y) is Pf for f = 1 at o, 0 at y, harmonic
 elsewhere.  Capacity x commute time = 1.  Kemeny's constant is the mean of law(y) E_law(time to y).
@@ -39,7 +39,7 @@ from typing import Any
 FORMAT = "metastable-certificate/2"
 HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 10**7, 2 * 10**7  # number, term, effort, file
 left = [inf]  # what remains of WORK while a certificate is checked
-NAME = re.compile(r"(?!([ijtvwxz]|[huvw]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
+NAME = re.compile(r"(?!([ijtwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
 LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
@@ -51,8 +51,7 @@ mean-hitting-time: the mean time to hit {target} from {start} is {value}, on the
   off: f >= 0, f - Pf == 1
   on: f == 0
   start: value == f
-hitting-time-between: the mean time to hit {target} from {start} lies between {lower} and {upper}, \
-on the rows{chain}
+hitting-time-between: the mean time from {start} to {target} lies in [{lower}, {upper}], on{chain}
   off: f >= 0, f - Pf >= 1, g - Pg <= 1
   on: f >= 0, g <= 0
   start: upper == f, lower == g, lower > 0
@@ -63,44 +62,40 @@ second-moment: the mean square of the time to hit {target} from {start} is {valu
 return-time: the mean time to return to {target} is {value}, on the rows{chain}
   off: f >= 0, f - Pf == 1
   on: single == 1, f == 0, value == 1 + Pf
-generating-function: the mean of ({s})**time, for the time to hit {target} from {start}, is \
-{value}, on the rows{chain}
+generating-function: the mean of ({s})**(time from {start} to {target}) is {value}, on{chain}
   off: f >= 0, f - Pf == 1, m == s*Pm, s > 0, s <= 1
   on: f == 0, m == 1
   start: value == m
-stationary: {law} are the probabilities of one state of each row in the one stationary law \
-(reversible, unless the time reversal is given) of{chain}
+stationary: {law} are, row by row, the probabilities of one state in the stationary law of{chain}
   from: return-time chain
   may: reversed
   off: size >= 0, law >= 0
   on: size == 1, v0*law == 1
-time-from-law: the mean time to hit {target} from the stationary law is {value}, on{chain}
+time-from-law: the mean time from the stationary law to {target} is {value}, on{chain}
   from: stationary chain
   off: f >= 0, f - Pf == 1
   on: single == 1, f == 0
   sums: mean = size*law*f
   end: value == mean
-kemeny: if {count} states are like {target}, the others like {home}, Kemeny's constant is \
-{value}, on{chain}
+kemeny: if {count} states are like {target}, others like {home}, Kemeny's constant is {value}{chain}
   from: stationary chain; time-from-law chain target; time-from-law chain target=home
   on: single == 1
   sums: share = here*law
   end: count*share <= 1, value == count*share*v1 + (1 - count*share)*v2
 aggregated-matrix: the clusters ({clusters}) have the aggregated matrix{aggregated}\n  of{chain}
   from: stationary chain
-aggregated-hitting-time: the mean time to hit {target} from {start} is {value}, on the aggregated \
+aggregated-hitting-time: the mean time from {start} to {target} is {value}, on the aggregated \
 matrix{aggregated}\n  of the clusters ({clusters}) of{chain}
   from: aggregated-matrix chain clusters aggregated; mean-hitting-time chain=aggregated target start
   end: value == v1
 comparison: {claims} for the values v0, v1, ... in{of}
 expansion: the value is {series} + r*{scale} with {lower} <= r <= {upper}, in{of}
   end: v0 - series - lower*scale >= 0, series + upper*scale - v0 >= 0
-capacity: if a symmetry exchanges {start} and {target}, and the chain is reversible, the capacity \
-between them is {value} and the effective resistance its inverse, on the rows{chain}
+capacity: if it is reversible and a symmetry exchanges {start} and {target}, the capacity is \
+{value} and the effective resistance its inverse, on the rows{chain}
   from: mean-hitting-time chain target start
   end: 2*v0*value == 1
-gap-lower: every reversible chain that lumps to these rows has spectral gap >= {value}{chain}
-  must: pivot
+gap-lower: a reversible chain that lumps to these rows, {pivot} one state, has gap >= {value}{chain}
   off: f > 0, f - Pf - value*f >= 0
   on: single == 1, f == 0
 gap-upper: every reversible chain that lumps to these rows has spectral gap <= {value}{chain}
@@ -108,93 +103,66 @@ gap-upper: every reversible chain that lumps to these rows has spectral gap <= {
   sums: mean = size*law*f, square = size*law*f*f, energy = size*law*f*(f - Pf)
   end: square - mean*mean > 0, value*(square - mean*mean) - energy >= 0
 modes-lower: the spectral gap is >= {value}, each move uniform on its class{chain}
-  modes: +1 -1 others
 modes-upper: the spectral gap is <= {value}, each move uniform on its class{chain}
-  modes: +1 -1 others
-modes-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2}), each move uniform \
-on its class{chain}
-  modes: others
-  must: pivot
-  off: away == 0
-  on: single == 1, stray == 0
-  sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
-  end: leave > 0, classes == 2, b*(2 - trace) - (2 - trace)**2 - c2 >= 0, \
-b == 2 - trace + leave*K/(K - 1), c2 == leave*enter*K/(K - 1)
-spectral-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
-{ratio}, for every reversible chain that lumps to the rows{chain}
+modes-gap: the spectral gap lies in [{lower}, {upper}], at most a factor {ratio} apart, each move \
+uniform on its class{chain}
+exact-gap: the spectral gap lies in [{lower}, {upper}], at most a factor {ratio} apart, and is the \
+smaller root x of x**2 - ({b})*x + ({c2}), {pivot} one state, each move uniform on its class{chain}
+  tags: others
+  from: modes-gap chain lower upper ratio; composed-mode chain=walked pivot b c2
+  sums: leave = away
+  end: leave > 0, (K - 1)*m1 == -1, (b - leave*K/(K - 1))*leave*K/(K - 1) - c2 >= 0
+spectral-gap: the spectral gap lies in [{lower}, {upper}], at most a factor {ratio} apart, for \
+every reversible chain that lumps to the rows{chain}
   from: .*-lower chain; .*-upper chain
   end: lower == v0, upper == v1, lower > 0, ratio*lower - upper >= 0
-modes-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
-{ratio}, each move uniform on its class{chain}
-  modes: +1 -1 others
-exact-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
-{ratio}, and is the smaller root x of x**2 - ({b})*x + ({c2}), each move uniform on its class{chain}
-  from: modes-gap chain lower upper ratio; modes-root chain b c2
-composed-law: {law} times {outer} (each for one state of a row) is stationary on clusters x types, \
-the types with the rows{chain}\n  and the clusters with{walk}
-  tags: W
+composed-law: {law} times {outer}, row by row for one state each, is stationary on clusters x \
+types, the types with the rows{chain}\n  and the clusters with{walk}
   from: stationary chain=inside law; stationary chain=walk law=outer
-composed-aggregated: the mean time to hit {target} from {start} is {value}, on the aggregated \
-matrix of clusters with the rows{chain}\n  joined by the walk W on{walk}
-  tags: W
+composed-aggregated: the mean time from {start} to {target} is {value}, on the aggregated matrix \
+of clusters with the rows{chain}\n  joined by the walk W on{walk}
   from: stationary chain=inside; mean-hitting-time chain=walk target start
   sums: flow = size*law*away
   end: flow > 0, value*flow == v1
-composed-gap: the spectral gap lies between {lower} and {upper}, which differ by at most a factor \
-{ratio}, for reversible chains of clusters that lump to{chain}\n  joined by the walk W on{walk}
-  must: pivot
-  tags: W
+composed-gap: the spectral gap lies in [{lower}, {upper}], at most a factor {ratio} apart, for \
+reversible clusters that lump to the rows, {pivot} one state{chain}\n  joined by the walk W on{walk}
   from: gap-lower chain=inside pivot; stationary chain=inside reversed=none; .*-lower chain=walk; \
 .*-upper chain=walk
-  off: away == 0
-  on: single == 1, stray == 0
   sums: flow = size*law*away
   end: lower > 0, v0 > 0, flow*v2 > 0, v0*flow*v2 - lower*(v0 + flow*v2) >= 0, \
 upper - flow*v3 >= 0, ratio*lower - upper >= 0
-conductance: the conductance lies between {lower} and {upper}, for two reversible clusters or more \
-with the rows{chain}\n  joined by the walk W on{walk}
-  tags: W
+conductance: the conductance lies in [{lower}, {upper}], for two reversible clusters or more with \
+the rows{chain}\n  joined by the walk W on{walk}
   from: composed-gap chain walk; stationary chain=inside reversed=none
   sums: flow = size*law*away
   end: 2*lower == w0, upper == flow
 composed-mode: if W has an eigenvalue {mode}, the smaller root x of x**2 - ({b})*x + ({c2}) gives \
-the eigenvalue 1 - x, for clusters, each move uniform on its class, with the rows{chain}
-  must: pivot
-  tags: W
+the eigenvalue 1 - x, each move uniform on its class, {pivot} one state, for clusters with{chain}
   from: stationary chain=inside reversed=none
-  off: away == 0
-  on: single == 1, stray == 0
   sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
   end: classes == 2, b == 2 - trace + leave*(1 - mode), c2 == leave*(1 - mode)*enter
-composed-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2}), for clusters, \
-each move uniform on its class, with the rows{chain}\n  joined by a walk W with gap {gap}{walk}
-  must: pivot
+composed-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2}), each move \
+uniform on its class, {pivot} one state, for clusters with{chain}\n  joined by a walk W with gap {gap}{walk}
+  from: composed-mode chain=chain pivot b c2; .*-lower chain=walk value=gap; .*-upper chain=walk \
+value=gap
   tags: W
-  from: stationary chain=inside reversed=none; .*-lower chain=walk value=gap; \
-.*-upper chain=walk value=gap
-  off: away == 0
-  on: single == 1, stray == 0
-  sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
-  end: classes == 2, b == 2 - trace + leave*gap, c2 == leave*gap*enter, \
-b*(2 - trace) - (2 - trace)**2 - c2 >= 0
+  sums: leave = away
+  end: m0 == 1 - gap, (b - leave*gap)*leave*gap - c2 >= 0
 stochastic-complement: watched on one cluster, in the rows a move tagged W stays in it{chain}
   tags: W
   sums: exits = leaves
   end: exits == 1
-pseudo-gap: watched on one cluster, where moves tagged W stay and each is uniform on its class, \
-the chain has pseudo-spectral gap {value}{chain}
-  tags: W
+pseudo-gap: the chain watched on one cluster, where moves tagged W stay and each is uniform on its \
+class, has pseudo-spectral gap {value}{chain}
   from: stationary chain=inside reversed=none
   sums: trace = stay
   end: classes == 2, value == 1 - (trace - 1)**2
 metastability-ratio: with x the states {pivot} and a walk W that never stays, P_x(another x \
 before x again) over P_y(some x before y again) is {value} for y = {home}, on the rows{chain}
-  tags: W
-  must: pivot
   from: mean-hitting-time chain=inside target=alone
-  off: away == 0, home*(1 - single) == 0, home*f == 0, (1 - home)*(f - Pf) == 0, 1 - home + Pf > 0
-  on: single == 1, stray == 0, f == 1
-  sums: leave = away, meet = home*Pf
+  off: other*(1 - single) == 0, other*f == 0, (1 - other)*(f - Pf) == 0, 1 - other + Pf > 0
+  on: f == 1
+  sums: leave = away, meet = other*Pf
   end: meet > 0, value*meet == leave
 """
 RULES = dict[str, dict[str, str]]()
@@ -308,13 +276,11 @@ class Domain:
         self.slack = {f"u{n}": q for n, (q, _) in enumerate(facts)}
         self.least = {f"u{n}": Q({(): int(s == ">")}) for n, (_, s) in enumerate(facts)}
 
-    def extended(
-        self, facts: Any = (), integers: Any = (), reals: Any = (), **values: str
-    ) -> Domain:
-        """The same domain with more facts, integers, reals or values."""
-        more = {"facts": [*facts], "integers": [*integers], "reals": [*reals]}
+    def extended(self, facts: Any = (), values: Any = (), **names: list[str]) -> Domain:
+        """The same domain with more facts, values, integers or reals."""
+        more = {"facts": [*facts], "integers": [], "reals": [], **names}
         parts = {k: self.data[k] + more[k] for k in more}
-        return type(self)(parts | {"values": self.data["values"] | values}, self.proofs)
+        return type(self)(parts | {"values": {**self.data["values"], **dict(values)}}, self.proofs)
 
     def read(self, text: Any, **more: Q) -> Q:
         """The value of an expression that has no pole on the domain."""
@@ -365,6 +331,14 @@ class Domain:
         """Whether the values are integers: a polynomial in the integers."""
         return not q.den and not {n for m in q.num for n in m} & {*self.data["reals"]}
 
+    def index(self, texts: Any, ranges: Any) -> list[Q]:
+        """The indices j (and i) of a place, in the ranges of its class."""
+        at = [self.read(x) if isinstance(x, str) else x for x in listed(texts)]
+        for x, (lo, hi) in zip(at, spans(ranges), strict=True):
+            self.show("x >= lo, x <= hi", x=x, lo=lo, hi=hi)
+            need(self.integral(x), "an index is no integer")
+        return at
+
     def inside(self, other: Any, **chosen: Q) -> None:
         """Require that the domain, with what is chosen, lies in another one, by its facts."""
         known = all({*other[k]} <= {*self.data[k], *chosen} for k in ("integers", "reals"))
@@ -372,9 +346,19 @@ class Domain:
         need(all(self.holds(fact, **chosen) for fact in other["facts"]), "a larger domain")
 
 
+def listed(at: Any) -> list[Any]:
+    """The indices of a place: none, one, or a list."""
+    return [] if at is None else [at] if isinstance(at, str) else list(at)
+
+
 def spans(index: Any) -> list[tuple[str, str]]:
     """First and last value of j, and of i where there are two indices."""
     return [*zip((index or [])[::2], (index or [])[1::2], strict=True)]
+
+
+def indices(at: Any) -> dict[str, Any]:
+    """By name."""
+    return dict(zip("ji", at, strict=False))
 
 
 class Row:
@@ -383,20 +367,21 @@ class Row:
     def __init__(self, domain: Domain, number: int, data: Any):
         self.name, self.number, self.data, self.free = data["from"], number, data["to"], ""
         self.spans, self.domain = spans(data["index"]), domain
-        for name, (lo, hi) in zip("ji", self.spans, strict=False):
+        for name, (lo, hi) in indices(self.spans).items():
             if domain.holds("hi == lo", hi=hi, lo=lo):
-                self.domain = self.domain.extended(**{name: lo})
+                self.domain = self.domain.extended(values={name: lo})
             else:
-                facts, self.free = (f"{name} >= {lo}", f"{name} <= {hi}"), self.free + name
-                self.domain = self.domain.extended(facts, [name])
+                facts, self.free = [f"{name} >= {lo}", f"{name} <= {hi}"], self.free + name
+                self.domain = self.domain.extended(facts, integers=[name])
+        self.place = [self.domain.env[name] for name in indices(self.spans)]
 
     def moves(self, here: Domain | None = None, **at: Q) -> list[tuple[str, list[Q], Q, str]]:
         """Class, index, probability and tag of each move."""
-        read, out = (here or self.domain).read, []
-        for to, index, p, *tag in self.data:
-            index = [] if index is None else [index] if isinstance(index, str) else index
-            out.append((to, [read(x, **at) for x in index], read(p, **at), "".join(tag)))
-        return out
+        read = (here or self.domain).read
+        return [
+            (to, [read(x, **at) for x in listed(index)], read(p, **at), "".join(tag))
+            for to, index, p, *tag in self.data
+        ]
 
 
 class Chain:
@@ -407,21 +392,14 @@ class Chain:
         need({row["from"] for row in data["rows"]} <= {*self.classes}, "unknown class")
         for name, info in self.classes.items():
             need(LABEL.fullmatch(name), "bad name of a class", len(data["rows"]))
-            mine = [
-                (spans(r["index"]), n, r) for n, r in enumerate(data["rows"]) if r["from"] == name
-            ]
-            self.cover(mine, spans(info["index"]))
+            rows = [(spans(r["index"]), n, r) for n, r in enumerate(data["rows"])]
+            self.cover([row for row in rows if row[2]["from"] == name], spans(info["index"]))
         for row in self.rows:
-            total = Q({})
             for to, at, p, tag in row.moves():
-                ranges = spans(self.classes[to]["index"])
-                need(len(ranges) == len(at) and tag in ("", *tags), f"a wrong move to {to}")
-                for x, (lo, hi) in zip(at, ranges, strict=True):
-                    row.domain.show("x >= lo, x <= hi", x=x, lo=lo, hi=hi)
-                    need(row.domain.integral(x), "an index is no integer")
+                row.domain.index(at, self.classes[to]["index"])
                 row.domain.show("p >= 0", p=p)
-                total += p
-            row.domain.show("total == 1", total=total)
+                need(tag in ("", *tags), f"a wrong move to {to}")
+            row.domain.show("total == 1", total=total(p for _, _, p, _ in row.moves()))
 
     def cover(self, rows: Any, ranges: Any) -> None:
         """Require that the rows, index by index, serve the ranges one after the other."""
@@ -443,111 +421,9 @@ class Chain:
         """Whether a class is one state."""
         return bool(self.classes[name] == {"size": "1", "index": None})
 
-
-def untagged(chain: Any) -> Any:
-    """The rows of one cluster, in which moves tagged W stay."""
-    rows = [{**row, "to": [move[:3] for move in row["to"]]} for row in chain["rows"]]
-    return {**chain, "rows": rows}
-
-
-def same(a: list[Q], b: list[Q]) -> bool:
-    """Whether two indices are identically equal."""
-    return len(a) == len(b) and not any((x - y).num for x, y in zip(a, b, strict=True))
-
-
-def flow(moves: Any, here: Domain, to: str, at: list[Q], tag: str) -> Q:
-    """The probability of the moves to a place, once no other move can lead there."""
-    total = Q({})
-    for name, index, p, its in moves:
-        if (name, its) == (to, tag) and same(index, at):
-            total += p
-        elif (name, its) == (to, tag):
-            pairs = [{"a": x, "b": y} for x, y in zip(index, at, strict=True)]
-            apart = any(here.holds("a < b", **x) or here.holds("a > b", **x) for x in pairs)
-            need(apart, f"two moves to {to} may coincide")
-    return total
-
-
-def balance(chain: Chain, law: Any, back: Chain) -> None:
-    """Require that the flow of every move is that of the reversed rows the other way."""
-    for row in chain.rows:
-        here, moves, own = (
-            row.domain,
-            row.moves(),
-            [row.domain.env[x] for x in "ji"[: len(row.spans)]],
-        )
-        for to, at, _, tag in moves:
-            for there in [r for r in back.rows if r.name == to]:
-                ends = [
-                    {"x": x, "lo": lo, "hi": hi}
-                    for x, (lo, hi) in zip(at, there.spans, strict=True)
-                ]
-                if any(here.holds("x < lo", **x) or here.holds("x > hi", **x) for x in ends):
-                    continue
-                place = dict(zip("ji", at, strict=False))
-                home = flow(there.moves(here, **place), here, row.name, own, BACK.get(tag, tag))
-                sizes = (chain.classes[name]["size"] for name in (row.name, to))
-                m, n = here.read(next(sizes)), here.read(next(sizes), **place)
-                m, n = m * here.read(law[row.number]), n * here.read(law[there.number], **place)
-                here.show(
-                    "m*out == n*home", m=m, n=n, out=flow(moves, here, to, at, tag), home=home
-                )
-
-
-def stationary(s: Any, w: Any, premises: Any, chain: Chain) -> None:
-    """The law of a chain, by its reversed rows."""
-    rows, back = s["chain"]["rows"], s.get("reversed", s["chain"]["rows"])
-    need([(r["from"], r["index"]) for r in back] == [(r["from"], r["index"]) for r in rows], "rows")
-    balance(chain, s["law"], Chain(chain.domain, {**s["chain"], "rows": back}))
-
-
-def aggregated(s: Any, w: Any, premises: Any, chain: Chain) -> None:
-    """The matrix of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l)."""
-    meta, label, law = Chain(chain.domain, s["aggregated"]), s["clusters"], premises[0]["law"]
-    need({*label} == {*chain.classes} and {*label.values()} == {*meta.classes}, "other clusters")
-    for name in label:
-        ends = [
-            x for c in (chain.classes[name], meta.classes[label[name]]) for x in c["index"] or "00"
-        ]
-        chain.domain.show("a == c, b == d", **dict(zip("abcd", ends, strict=True)))
-    for row in meta.rows:
-        here, known, whole, leaving = row.domain, dict[Any, Q](), Q({}), Q({})
-
-        def mean(moves: Any, seen: dict[Any, Q] = known, names: Any = label) -> Q:
-            """The mean of a function of the clusters, a letter for each of its values."""
-            total = Q({})
-            for to, at, p, _ in moves:
-                key = str((names.get(to, to), [sorted(x.num.items()) for x in at]))
-                total += p * seen.setdefault(key, Q({(f"h{len(seen)}",): 1}))
-            return total
-
-        for name in [name for name in label if label[name] == row.name]:
-            serve = []
-            for r in [r for r in chain.rows if r.name == name]:
-                ends = [
-                    dict(zip("abcd", (*x, *y), strict=True))
-                    for x, y in zip(row.spans, r.spans, strict=True)
-                ]
-                serve += [r] * all(
-                    here.holds("a >= c", **x) and here.holds("b <= d", **x) for x in ends
-                )
-            need(len(serve) == 1, f"no single row of {name} serves the cluster")
-            mass = here.read(chain.classes[name]["size"]) * here.read(law[serve[0].number])
-            whole, leaving = whole + mass, leaving + mass * mean(serve[0].moves(here))
-        own = mean(row.moves(), names={})
-        here.show("whole > 0, whole*own == leaving", whole=whole, own=own, leaving=leaving)
-
-
-def characteristic(a: list[list[Q]]) -> list[Q]:
-    """The coefficients of det(x - a), highest first (Faddeev and LeVerrier)."""
-    n, out = len(a), [ONE]
-    b = [[Q({})] * n for _ in a]
-    for k in range(1, n + 1):
-        b = [[product(row, col) for col in zip(*b, strict=True)] for row in a]
-        b = [[x + out[-1] if i == j else x for j, x in enumerate(row)] for i, row in enumerate(b)]
-        trace = reduce(Q.__add__, (product(a[i], [row[i] for row in b]) for i in range(n)))
-        out.append(Q({}) - trace / Q({(): k}))
-    return out
+    def mass(self, law: Any, row: Row, here: Domain, **at: Q) -> Q:
+        """The stationary mass of a class at an index."""
+        return here.read(self.classes[row.name]["size"], **at) * here.read(law[row.number], **at)
 
 
 def total(parts: Any) -> Q:
@@ -560,10 +436,104 @@ def product(a: Any, b: Any) -> Q:
     return total(map(Q.__mul__, a, b))
 
 
-def modes(s: Any, w: Any, premises: Any, chain: Chain) -> None:
+def retagged(chain: Any, **tags: list[str]) -> Any:
+    """The rows with other tags on the moves that have a certain one."""
+    rows = [
+        {**row, "to": [[*m[:3], *tags.get("".join(m[3:]), m[3:])] for m in row["to"]]}
+        for row in chain["rows"]
+    ]
+    return {**chain, "rows": rows}
+
+
+def same(a: list[Q], b: list[Q]) -> bool:
+    """Whether two indices are identically equal."""
+    return len(a) == len(b) and not any((x - y).num for x, y in zip(a, b, strict=True))
+
+
+def flow(moves: Any, here: Domain, to: str, at: list[Q], tag: str) -> Q:
+    """The probability of the moves to a place, once no other move can lead there."""
+    found = [(index, p) for name, index, p, its in moves if (name, its) == (to, tag)]
+    for index, _ in found:
+        pairs = [{"a": x, "b": y} for x, y in zip(index, at, strict=True)]
+        apart = (here.holds(f"a {sign} b", **pair) for pair in pairs for sign in "<>")
+        need(same(index, at) or any(apart), f"two moves to {to} may coincide")
+    return total(p for index, p in found if same(index, at))
+
+
+def balance(chain: Chain, law: Any, back: Chain) -> None:
+    """Require that the flow of every move is that of the reversed rows the other way."""
+    for row in chain.rows:
+        here, moves = row.domain, row.moves()
+        for to, at, _, tag in moves:
+            for there in [r for r in back.rows if r.name == to]:
+                ends = [{"x": x, "lo": y[0], "hi": y[1]} for x, y in zip(at, there.spans)]
+                if any(here.holds("x < lo", **x) or here.holds("x > hi", **x) for x in ends):
+                    continue
+                back_moves, tag_back = there.moves(here, **indices(at)), BACK.get(tag, tag)
+                out = chain.mass(law, row, here) * flow(moves, here, to, at, tag)
+                home = flow(back_moves, here, row.name, row.place, tag_back)
+                mass = chain.mass(law, there, here, **indices(at))
+                here.show("out == mass*home", out=out, mass=mass, home=home)
+
+
+def stationary(s: Any, w: Any, law: Any, chain: Chain) -> None:
+    """The law of a chain, by its reversed rows."""
+    rows, back = s["chain"]["rows"], s.get("reversed", s["chain"]["rows"])
+    need([(r["from"], r["index"]) for r in back] == [(r["from"], r["index"]) for r in rows], "rows")
+    balance(chain, law, Chain(chain.domain, {**s["chain"], "rows": back}))
+
+
+def aggregated(s: Any, w: Any, law: Any, chain: Chain) -> None:
+    """The matrix of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l)."""
+    meta, label = Chain(chain.domain, s["aggregated"]), s["clusters"]
+    need({*label} == {*chain.classes} and {*label.values()} == {*meta.classes}, "other clusters")
+    for name in label:
+        ends = [listed(c["index"]) for c in (chain.classes[name], meta.classes[label[name]])]
+        need(same(*([chain.domain.read(x) for x in index] for index in ends)), "other indices")
+    letters = dict[str, Q]()
+
+    def mean(moves: Any, names: Any) -> Q:
+        """The mean of a function of the clusters, a letter for each of its values."""
+        keys = [str((names[to], [sorted(x.num.items()) for x in at])) for to, at, _, _ in moves]
+        values = [letters.setdefault(key, Q({(f"h{len(letters)}",): 1})) for key in keys]
+        return product([p for _, _, p, _ in moves], values)
+
+    for row in meta.rows:
+        here, whole, leaving = row.domain, Q({}), Q({})
+        for name in [name for name in label if label[name] == row.name]:
+            ends = {"a": row.spans[0][0], "b": row.spans[0][1]} if row.spans else {}
+            serve = [
+                r
+                for r in chain.rows
+                if r.name == name
+                and all(
+                    here.holds("a >= c", c=c, **ends) and here.holds("b <= d", d=d, **ends)
+                    for c, d in r.spans
+                )
+            ]
+            need(len(serve) == 1, f"no single row of {name} serves the cluster")
+            mass = chain.mass(law, serve[0], here)
+            whole, leaving = whole + mass, leaving + mass * mean(serve[0].moves(here), label)
+        own = mean(row.moves(), {name: name for name in meta.classes})
+        here.show("whole > 0, whole*own == leaving", whole=whole, own=own, leaving=leaving)
+
+
+def characteristic(a: list[list[Q]]) -> list[Q]:
+    """The coefficients of det(x - a), highest first (Faddeev and LeVerrier)."""
+    out, b = [ONE], [[Q({})] * len(a) for _ in a]
+    for k in range(1, len(a) + 1):
+        b = [[product(row, column) for column in zip(*b, strict=True)] for row in a]
+        for i, row in enumerate(b):
+            row[i] += out[-1]
+        trace = total(product(a[i], [row[i] for row in b]) for i in range(len(a)))
+        out.append(Q({}) - trace / Q({(): k}))
+    return out
+
+
+def modes(s: Any, w: Any, law: Any, chain: Chain) -> None:
     """The modes of a chain on clusters x types whose moves depend on the shift of the cluster."""
     domain, names = chain.domain, [row.name for row in chain.rows]
-    tags = {move[3] for row in chain.rows for move in row.moves()}
+    tags, z = {move[3] for row in chain.rows for move in row.moves()}, Q({("z",): 1})
     about = {fact for fact in domain.data["facts"] if re.search(r"\bc\b", fact)}
     need(about == {"c >= -1", "c < 1"} or "c" not in domain.env, "c is no more, and no less")
     need(not domain.data["values"] and len(names) <= 8, "values, or too many types")
@@ -572,133 +542,126 @@ def modes(s: Any, w: Any, premises: Any, chain: Chain) -> None:
     for row in chain.rows:
         size = domain.read(chain.classes[row.name]["size"])
         need(domain.integral(size) and not row.spans, "no number of states")
-        domain.show("size > 0, law > 0", size=size, law=w["law"][row.number])
-    balance(chain, w["law"], chain)
+        domain.show("size > 0, law > 0", size=size, law=law[row.number])
+    balance(chain, law, chain)
 
-    def block(shift: Any) -> list[Q]:
+    def block(shifts: Any) -> list[Q]:
         """det(x - B) of a mode, where a move adds its probability times its shift."""
-        size, index = Q({}), {name: n for n, name in enumerate(names)}
-        matrix = [[size] * len(names) for _ in names]
+        matrix = [[Q({})] * len(names) for _ in names]
         for line, row in zip(matrix, chain.rows, strict=True):
             for to, _, p, tag in row.moves():
-                line[index[to]] += p * parse(shift(tag), domain.env | {"z": z}, [])
+                line[names.index(to)] += p * parse(shifts[tag], domain.env | {"z": z}, [])
         return characteristic(matrix)
 
-    z, given = Q({("z",): 1}), list[Q]()
-    if tags != {""}:  # the block in w = (z + 1/z)/2
-        given = [domain.extended(reals=["w"]).read(text) for text in w["block"]]
-        half = (z + ONE / z) / Q({(): 2})
-        shown = [parse(text, domain.env | {"w": half}, []) for text in w["block"]]
-        need(same(shown, block(SHIFTS.__getitem__)), "another block")
     lower, upper = (s.get("value" if s["kind"].endswith(k) else k) for k in ("lower", "upper"))
+    far, given = domain.extended(["x > 0"], reals=["x"]), list[Q]()
+    near = far.extended(["w >= -1", "w <= c" if about else "w <= 1"], reals=["w"])
+    if tags != {""}:  # the block in w = (z + 1/z)/2
+        given, half = [near.read(text) for text in w["block"]], (z + ONE / z) / Q({(): 2})
+        shown = [parse(text, domain.env | {"w": half}, []) for text in w["block"]]
+        need(same(shown, block(SHIFTS)), "another block")
     if upper:  # some relaxation time is >= (sum of squares)/sum
-        need(tags != {""}, "no clusters")
+        need(given, "no clusters")
         most = domain.env | {"w": domain.env.get("c", ONE)}
         p = [parse(text, most, []) for text in reversed(w["block"])]
         slope = [c * Q({(): n}) for n, c in enumerate(p)]
         curve = [c * Q({(): n - 1}) for n, c in enumerate(slope)]
-        sums = {f"p{n}": reduce(Q.__add__, q) for n, q in enumerate((p, slope, curve))}
+        sums = {f"p{n}": total(q) for n, q in enumerate((p, slope, curve))}
         domain.show("p0 > 0, upper*(p1*p1 - p0*p2) - p0*p1 >= 0", upper=upper, **sums)
-    if upper and lower:  # (sum)^2 <= number of types x sum of squares, by Cauchy and Schwarz
-        sharp = "lower*p1 == p0, upper*(p1*p1 - p0*p2) == p0*p1"
-        domain.show(sharp, lower=lower, upper=upper, **sums)
-        need(s["ratio"] == str(len(names)), "the ratio is the number of types")
+        if lower:  # (sum)^2 <= number of types x sum of squares, by Cauchy and Schwarz
+            sharp = "lower*p1 == p0, upper*(p1*p1 - p0*p2) == p0*p1"
+            domain.show(sharp, lower=lower, upper=upper, **sums)
+            need(s["ratio"] == str(len(names)), "the ratio is the number of types")
     if lower:  # no root x of a mode beyond 1 - lower
-        far = domain.extended(["x > 0"], reals=["x"])
-        near = far.extended(["w >= -1", "w <= c" if about else "w <= 1"], reals=["w"])
         alone = all(chain.single(name) for name in names)
-        need(alone or domain.holds("lower <= 1", lower=lower), "the modes inside a class")
-        zero, x = block(lambda tag: "1"), far.read("1 - v + x", v=domain.read(lower))
-        rest = [reduce(Q.__add__, zero[: n + 1]) for n in range(len(names))]  # over x - 1
+        need(alone or domain.holds("v <= 1", v=lower), "the modes inside a class")
+        zero, x = block(dict.fromkeys(SHIFTS, "1")), far.read("1 - v + x", v=domain.read(lower))
+        rest = [total(zero[: n + 1]) for n in range(len(names))]  # over x - 1
         for here, coefficients in ((far, rest), (near, given or rest)):
-            value = reduce(lambda total, c: total * x + c, coefficients, Q({}))
+            value = reduce(lambda value, c: value * x + c, coefficients, Q({}))
             here.show("value > 0", value=value)
+
+
+CHECKS: Any = {"stationary": stationary, "aggregated-matrix": aggregated}
+CHECKS |= dict.fromkeys(("modes-lower", "modes-upper", "modes-gap"), modes)
 
 
 def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     """Require the premises of a theorem and its relations on every row, of sums, at the start."""
-    rule = RULES[s["kind"]]
-    given = {**s, "alone": [s.get("pivot")]}
-    if "tags" in rule:
-        given["inside"] = untagged(s["chain"])
+    rule, given = RULES[s["kind"]], {**s, "alone": [s.get("pivot")]}
+    tags = ["+1", "-1", "others"] if s["kind"].startswith("modes") else rule.get("tags", "").split()
+    tags = tags or ["W"] * ("inside" in rule.get("from", ""))
+    if tags:
+        given["inside"] = retagged(s["chain"], W=[])
+        given["walked"] = retagged(s["chain"], others=["W"])
     wanted = [part.split() for part in rule.get("from", "").split("; ") if part]
     need("of" in s or len(wanted) == len(premises), "other premises")
-    for premise, (kind, *fields) in zip(premises, wanted, strict=False):
+    for n, premise in enumerate(premises):
+        kind, *fields = wanted[n] if wanted else [".*"]
         need(re.fullmatch(kind, premise["kind"]), f"a premise of kind {premise['kind']}")
         for mine, _, theirs in [field.partition("=") for field in fields]:
             need(premise.get(mine) == given.get(theirs or mine), f"a premise has another {mine}")
-    for n, premise in enumerate(premises):
         domain.inside(premise["domain"])
         need("some" not in premise, "a premise holds for some integer only")
-        told = {"v": "value", "w": "lower"}
+        told = {"v": "value", "w": "lower", "m": "mode"}
         given |= {f"{x}{n}": premise[key] for x, key in told.items() if key in premise}
-    if not {"off", "on", "sums", "tags", "modes"} & {*rule} and s["kind"] not in CHECKS:
-        claims = s.get("claims", [])
-        need(isinstance(claims, list) and all(domain.holds(c, **given) for c in claims), "a claim")
-        domain.show(rule.get("end", ""), **given)
-        return
-    tags = (rule.get("modes") or rule.get("tags", "")).split()
-    chain, law = Chain(domain, s["chain"], tags), s.get("law", w.get("law"))
-    laws = [p for p in premises if p["kind"] == "stationary"]
-    law = laws[0]["law"] if laws and "law" not in s else law
-    target = s.get(
-        "target", given["alone"] if "pivot" in s else [p.get("target") for p in premises][:1]
-    )
-    target = target[0] if target and isinstance(target[0], list) else target
+    sums = dict[str, Q]()
+    if {"off", "on", "sums"} & {*rule} or tags or s["kind"] in CHECKS:
+        sums = by_rows(s, w, premises, domain, given, tags)
+    claims = s.get("claims", [])
+    need(isinstance(claims, list) and all(domain.holds(c, **given) for c in claims), "a claim")
+    domain.show(rule.get("end", ""), **(given | sums))
+
+
+def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any) -> dict[str, Q]:
+    """Require the relations on every row, and at the start; give the sums over all states."""
+    rule, chain, sums = RULES[s["kind"]], Chain(domain, s["chain"], tags), dict[str, Q]()
+    laws = [p["law"] for p in premises if p["kind"] == "stationary"]
+    law = s.get("law") or (laws[0] if laws else w.get("law"))
+    goals = s.get("target") or [p["target"] for p in premises if "target" in p][:1]
+    target = given["alone"] if "pivot" in s else s.get("target") or (goals and goals[0])
     need(isinstance(target, list) and ("on" not in rule or {*target} <= {*chain.classes}), "target")
-    need(len(target) == 1 or "single" not in rule.get("on", ""), "several targets")
-    functions, sums = [f for f in "fgm" if f in w.get("functions", {})], dict[str, Q]()
-    flat = Q({(): len(chain.rows) * (not any(row.spans for row in chain.rows))})
+    need(
+        "on" not in rule or (target and (len(target) == 1 or "single" not in rule["on"])), "target"
+    )
+    flat = len(chain.rows) * (not any(row.spans for row in chain.rows))
+    functions = [f for f in "fgm" if f in w.get("functions", {})]
 
     def value(here: Domain, f: str, name: str, at: Any = ()) -> Q:
-        return here.read(w["functions"][f][name], **dict(zip("ji", at, strict=False)))
+        return here.read(w["functions"][f][name], **indices(at))
 
     for row in chain.rows:
-        here, moves = row.domain, row.moves()
-        flags = {"here": row.name in target, "home": row.name == s.get("home")}
-        flags |= {"single": chain.single(row.name), "leaves": any(tag for *_, tag in moves)}
-        env = given | {k: Q({(): int(v)}) for k, v in flags.items()} | {"classes": flat}
-        env |= {"size": here.read(chain.classes[row.name]["size"])}
+        here, moves, name = row.domain, row.moves(), row.name
+        single, walks = chain.single(name), [m for m in moves if m[3]]
+        flags = {"here": name in target, "single": single, "other": name == s.get("home")}
+        flags |= {"leaves": bool(walks), "classes": flat}
+        env = given | {k: Q({(): int(v)}) for k, v in flags.items()}
+        env |= {"size": here.read(chain.classes[name]["size"])}
         env |= {"law": here.read(law[row.number])} if law else {}
-        env |= {"away": total(p for _, _, p, tag in moves if tag)}
-        env |= {"stray": total(p for to, _, p, tag in moves if tag and to != row.name)}
-        env |= {"stay": total(p for to, _, p, _ in moves if to == row.name)}
+        env |= {"away": total(p for _, _, p, _ in walks)}
+        env |= {"stay": total(p for to, _, p, _ in moves if to == name)}
+        steady = single and all(to == name for to, *_ in walks) and [name] == target
+        need("pivot" not in s or not walks or steady, "W steps elsewhere than at the pivot")
         for f in functions:
-            env[f], values = (
-                value(here, f, row.name),
-                [value(here, f, to, at) for to, at, *_ in moves],
-            )
-            env["P" + f] = product([p for _, _, p, _ in moves], values)
-        here.show(rule.get("on" if row.name in target else "off", ""), **env)
-        for name, text in [x.split(" = ") for x in rule.get("sums", "").split(", ") if x]:
-            part = here.read(
-                text,
-                **{
-                    k: env[k] if isinstance(env[k], Q) else here.read(env[k])
-                    for k in re.findall(r"[A-Za-z]\w*", text)
-                },
-            )
+            values = [value(here, f, to, at) for to, at, *_ in moves]
+            env |= {f: value(here, f, name), "P" + f: product([m[2] for m in moves], values)}
+        here.show(rule.get("on" if name in target else "off", ""), **env)
+        for key, text in [x.split(" = ") for x in rule.get("sums", "").split(", ") if x]:
+            part = here.read(text, **{k: env[k] for k in re.findall(r"[A-Za-z]\w*", text)})
             if row.free:  # by a function of j (or i) with these differences
-                last, lo, hi = w["sums"][name][row.number], *row.spans["ji".index(row.free)]
-                before = {row.free: here.read(row.free) - ONE}
-                need(not (here.read(last) - here.read(last, **before) - part).num, "another sum")
-                part = here.read(last, **{row.free: here.read(hi)}) - here.read(
-                    last, **{row.free: here.read(lo) - ONE}
-                )
-            sums[name] = sums.get(name, Q({})) + part
-    CHECKS.get(s["kind"], modes if "modes" in rule else lambda *_: None)(s, w, premises, chain)
-    domain.show(rule.get("end", ""), **(given | sums | {"classes": flat}))
+                last, ends = w["sums"][key][row.number], row.spans["ji".index(row.free)]
+                lo, hi = here.read(ends[0]) - ONE, here.read(ends[1])
+                step = here.read(last) - here.read(last, **{row.free: here.env[row.free] - ONE})
+                need(not (step - part).num, "another sum")
+                part = here.read(last, **{row.free: hi}) - here.read(last, **{row.free: lo})
+            sums[key] = sums.get(key, Q({})) + part
+    if s["kind"] in CHECKS:
+        CHECKS[s["kind"]](s, w, law, chain)
     if "start" in rule:
-        ((to, index),) = [s["start"]]
-        index = [] if index is None else [index] if isinstance(index, str) else index
-        at, ranges = [domain.read(x) for x in index], spans(chain.classes[to]["index"])
-        for x, (lo, hi) in zip(at, ranges, strict=True):
-            domain.show("x >= lo, x <= hi", x=x, lo=lo, hi=hi)
-            need(domain.integral(x), "an index is no integer")
+        to, index = s["start"]
+        at = domain.index(index, chain.classes[to]["index"])
         domain.show(rule["start"], **(given | {f: value(domain, f, to, at) for f in functions}))
-
-
-CHECKS: Any = {"stationary": stationary, "aggregated-matrix": aggregated}
+    return {**sums, "classes": Q({(): flat})}
 
 
 def by_cases(s: Any, w: Any, premises: Any, domain: Domain) -> None:

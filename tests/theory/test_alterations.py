@@ -342,12 +342,12 @@ WALKS = [
 REALS = [Fraction(x) for x in ("-1/2", "0", "1/50", "1/3", "1/2", "6/7", "1", "3/2")]
 
 
-def points(domain, most):
+def points(domain, most, largest=5):
     """Points of a domain: its corners, and what lies beyond those of an unaltered one."""
     integers = [n for n in domain["integers"] if n not in domain.get("values", {})]
     fixed = {"c", *domain.get("values", {})}
     reals = [n for n in domain["reals"] if n not in fixed]
-    choices = [list(map(Fraction, range(5)))] * len(integers) + [REALS] * len(reals)
+    choices = [list(map(Fraction, range(largest)))] * len(integers) + [REALS] * len(reals)
     found = []
     grid = list(itertools.islice(itertools.product(*choices), 60000))
     random.Random(0).shuffle(grid)
@@ -361,6 +361,8 @@ def points(domain, most):
         env = inside(domain, free)
         if env is not None:
             found.append(env)
+    if not found and largest == 5:
+        return points(domain, most, 8)
     odd = [e for e in found if not usual(e)]
     rest = [e for e in found if usual(e)]
     random.Random(1).shuffle(odd)
