@@ -73,7 +73,6 @@ KINDS = {
     "signed beyond the bound.",
     "modes-upper": "The relaxation times of the slowest mode: their sum, and that of the squares.",
     "modes-gap": "Both at once, and how far apart they are.",
-    "modes-root": "The quadratic equation of a mode.",
     "exact-gap": "Bounds of the gap, and its equation.",
     "spectral-gap": "A proof of a lower bound, one of an upper bound, and of how far they are "
     "apart.",

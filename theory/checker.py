@@ -142,7 +142,8 @@ the eigenvalue 1 - x, each move uniform on its class, {pivot} one state, for clu
   sums: trace = stay, leave = away, enter = (1 - here)*(1 - stay)
   end: classes == 2, b == 2 - trace + leave*(1 - mode), c2 == leave*(1 - mode)*enter
 composed-root: the spectral gap is the smaller root x of x**2 - ({b})*x + ({c2}), each move \
-uniform on its class, {pivot} one state, for clusters with{chain}\n  joined by a walk W with gap {gap}{walk}
+uniform on its class, {pivot} one state, for clusters with{chain}\n  joined by a W \
+of gap {gap}{walk}
   from: composed-mode chain=chain pivot b c2; .*-lower chain=walk value=gap; .*-upper chain=walk \
 value=gap
   tags: W
@@ -466,7 +467,9 @@ def balance(chain: Chain, law: Any, back: Chain) -> None:
         here, moves = row.domain, row.moves()
         for to, at, _, tag in moves:
             for there in [r for r in back.rows if r.name == to]:
-                ends = [{"x": x, "lo": y[0], "hi": y[1]} for x, y in zip(at, there.spans)]
+                ends = [
+                    {"x": x, "lo": y[0], "hi": y[1]} for x, y in zip(at, there.spans, strict=True)
+                ]
                 if any(here.holds("x < lo", **x) or here.holds("x > hi", **x) for x in ends):
                     continue
                 back_moves, tag_back = there.moves(here, **indices(at)), BACK.get(tag, tag)
@@ -501,13 +504,13 @@ def aggregated(s: Any, w: Any, law: Any, chain: Chain) -> None:
     for row in meta.rows:
         here, whole, leaving = row.domain, Q({}), Q({})
         for name in [name for name in label if label[name] == row.name]:
-            ends = {"a": row.spans[0][0], "b": row.spans[0][1]} if row.spans else {}
+            span = dict(zip("ab", row.spans[0], strict=True)) if row.spans else {}
             serve = [
                 r
                 for r in chain.rows
                 if r.name == name
                 and all(
-                    here.holds("a >= c", c=c, **ends) and here.holds("b <= d", d=d, **ends)
+                    here.holds("a >= c", c=c, **span) and here.holds("b <= d", d=d, **span)
                     for c, d in r.spans
                 )
             ]
@@ -831,8 +834,9 @@ def read(path: str) -> Any:
         content = file.read(SIZE + 1)
     if len(content) > SIZE:
         raise ValueError("the file is too large")
-    numbers = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), number)
-    certificate = json.loads(content, object_pairs_hook=once, **numbers)
+    certificate = json.loads(
+        content, object_pairs_hook=once, parse_int=number, parse_float=number, parse_constant=number
+    )
     if not isinstance(certificate, dict) or certificate.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT}")
     return certificate

@@ -512,17 +512,18 @@ class CompositionDerivation(Derivation):
         """The gap where that of the walk is known exactly."""
         below, above, _ = self.meta.gap_bounds
         gap = below["statement"]["value"]
-        statement = {
-            "kind": "composed-root",
+        mode = 1 - expression(gap)
+        common = {
             "domain": self._of_gap(below).to_json(),
             "chain": self.two_classes.to_json(),
             "pivot": GATE,
-            "walk": below["statement"]["chain"],
-            "gap": gap,
-            **self._root(1 - expression(gap)),
+            **self._root(mode),
         }
         law = law_of_chain(closed(self.two_classes))
-        proof = self._whatever(certify(statement, [law, below, above]))
+        slow = certify({**common, "kind": "composed-mode", "mode": str(mode)}, [law])
+        walk = below["statement"]["chain"]
+        statement = {**common, "kind": "composed-root", "walk": walk, "gap": gap}
+        proof = self._whatever(certify(statement, [slow, below, above]))
         free = self.family.domain.without(self.family.meta.drop)
         return self._new("exact-gap", free, proof, **stated(statement))
 

@@ -13,7 +13,8 @@ from typing import Any
 import sympy
 
 from theory.certificates import Certificate, NoProof, by_cases, by_splitting, certify
-from theory.chain import Cases, Chains, OrbitChain, j, leaves
+from theory.chain import Cases, Chains, Move, Orbit, OrbitChain, Row, j, leaves
+from theory.composition import closed
 from theory.conjecture import hitting_times
 from theory.derive import Solved, polynomial_sum, reversible, running_sums, solved
 from theory.domain import Domain, Parameter, evaluate, expression, tidy
@@ -52,9 +53,29 @@ def cyclic_gap(
     if sympy.degree(block, x) == 2 and not block.has(w) and pivots:
         a0, a1, _ = reversed(sympy.Poly(block, x).all_coeffs())
         b, c2 = (str(tidy(y, wide)) for y in (2 + a1, 1 + a1 + a0))
-        exact = {**statement, "kind": "modes-root", "b": b, "c2": c2, "pivot": pivots[0]}
-        root = certify(exact, [], witness)
+        root = _two_types(cyclic, wide, {"pivot": pivots[0], "b": b, "c2": c2})
     return certify(lower, [], witness), certify(upper, [], witness), root
+
+
+def _two_types(cyclic: Cyclic, domain: Domain, equation: Mapping[str, str]) -> Certificate:
+    """The equation of the modes of two types, for a walk to any other cluster alike."""
+    orbits = {a: Orbit(expression(size), "cluster") for a, size in cyclic.types.items()}
+    rows = tuple(
+        Row(
+            a, tuple(Move(b, expression(p), meta=s != "0") for x, b, s, p in cyclic.moves if x == a)
+        )
+        for a in cyclic.types
+    )
+    chain = OrbitChain(domain, orbits, rows)
+    statement = {
+        "kind": "composed-mode",
+        "domain": domain.to_json(),
+        "chain": chain.to_json(),
+        "mode": "-1/(K - 1)",
+        **equation,
+    }
+    inside = closed(chain)
+    return certify(statement, [reversible(inside, solved(inside, equation["pivot"]))])
 
 
 def _characteristic(cyclic: Cyclic) -> sympy.Expr:
@@ -268,7 +289,7 @@ def two_sided(
         both = certify(statement, [], {k: upper["witness"][k] for k in ("law", "block")})
         if root is None:
             return both
-        parts = {key: root["statement"][key] for key in ("b", "c2")}
+        parts = {key: root["statement"][key] for key in ("pivot", "b", "c2")}
         return certify({**statement, **parts, "kind": "exact-gap"}, [both, root])
     for depth, ratio in (*((0, ratio) for ratio in RATIOS), (2, RATIOS[-1])):
         try:

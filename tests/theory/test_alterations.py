@@ -773,9 +773,7 @@ JUDGES = {
     "capacity": judge_capacity,
     "gap-lower": judge_lower,
     "gap-upper": judge_upper,
-    **dict.fromkeys(
-        ("modes-lower", "modes-upper", "modes-gap", "modes-root", "exact-gap"), judge_modes
-    ),
+    **dict.fromkeys(("modes-lower", "modes-upper", "modes-gap", "exact-gap"), judge_modes),
     "spectral-gap": judge_bounds,
     "composed-law": judge_product,
     "composed-aggregated": judge_clusters,
