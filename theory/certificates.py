@@ -29,6 +29,7 @@ from theory.domain import FRACTIONS, Domain, difference
 
 Certificate = dict[str, Any]
 MOST_CHARTS = 400
+MOST_RAISED, POWERS, MOST_DEGREE = 2, (1, 4), 24
 SAMPLE = 12  # points at which a sign is tried before a proof is sought
 _POINTS: dict[str, list[dict[str, Fraction]]] = {}
 _PROOFS: dict[Any, str] = {}  # what has been found for a domain and an expression
@@ -200,7 +201,59 @@ class Searching(checker.Domain):
             sure = not strict or any(strictly.issuperset(m) for m in image.num)
             if sure and all(c > 0 for c in image.num.values()):
                 return _text(image, chart.units)
-        return self._by_powers(p, strict)
+        return self._by_powers(p, strict) or self._raised(p, strict) or self._in_one(p, strict)
+
+    def _raised(self, p: Q, strict: bool) -> str | None:
+        """The same for p times a power of 1 + the sum of the facts (Pólya)."""
+        strictly = {u for u, q in self.least.items() if q.num}
+        for chart, n in itertools.product(itertools.islice(_charts(self), MOST_RAISED), POWERS):
+            image = chart(p)
+            names = {u for m in image.num for u in m}
+            if image.den or not names:
+                continue
+            one = reduce(Q.__add__, (Q({(u,): 1}) for u in sorted(names)), checker.ONE)
+            raised = reduce(Q.__mul__, [one] * n, image)
+            sure = not strict or any(strictly.issuperset(m) for m in raised.num)
+            if sure and all(c > 0 for c in raised.num.values()):
+                return f"({_text(raised, {})})/({_text(one, {})})**{n}"
+        return None
+
+    def _in_one(self, p: Q, strict: bool) -> str | None:
+        """The same in Bernstein's basis, for one variable between two facts about it alone."""
+        names = {name for m in p.num for name in m}
+        lines = [
+            (u, q)
+            for u, q in self.slack.items()
+            if {n for m in q.num for n in m} == names and max(map(len, q.num)) == 1 and not q.den
+        ]
+        if len(names) != 1 or not lines:
+            return None
+        (x,) = map(sympy.Symbol, names)
+        value = sympy.Poly(_sympy(p), x)
+        slopes = {u: _sympy(q).coeff(x) for u, q in lines}
+        for (u, a), (v, b) in itertools.product(lines, lines):
+            if not slopes[u] > 0 > slopes[v]:
+                continue
+            s, t = sympy.symbols(f"{u} {v}")
+            low, high = (sympy.solve(_sympy(q), x)[0] for q in (a, b))
+            one = (s / slopes[u] - t / slopes[v]) / (high - low) if high > low else None
+            if one is None:
+                continue
+            for n in range(value.degree(), MOST_DEGREE):
+                form = sympy.expand(
+                    sum(
+                        c * (low * one + s / slopes[u]) ** k * one ** (n - k)
+                        for (k,), c in value.terms()
+                    )
+                )
+                terms = sympy.Poly(form, s, t).terms()
+                strictly = {w for w in (u, v) if self.least[w].num}
+                used = [{w for w, e in zip((u, v), m, strict=True) if e} for m, _ in terms]
+                if all(c > 0 for _, c in terms) and (
+                    not strict or any(m <= strictly for m in used)
+                ):
+                    return " + ".join(f"({c})*{u}**{m[0]}*{v}**{m[1]}" for m, c in terms)
+        return None
 
     def _by_powers(self, p: Q, strict: bool) -> str | None:
         """The same for each coefficient of x, where x > 0 is a fact."""

@@ -353,7 +353,7 @@ def test_check(run, tmp_path):
         lambda c: c["witness"].clear(),
         lambda c: c.pop("witness"),
         lambda c: c["statement"].update(kind="proof"),
-        lambda c: c["witness"]["values"].update(gate="0"),
+        lambda c: c["witness"]["functions"]["f"].update(gate="0"),
     ):
         altered = json.loads(json.dumps(whole))
         alter(altered)

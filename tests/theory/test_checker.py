@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory import checker
-from theory.certificates import Searching, completed
 from theory.catalogue import derivation, load
+from theory.certificates import Searching, completed
 from theory.expansion import expand
 
 COMPOSED = [
@@ -255,7 +255,10 @@ def root(mode_="-1/(K - 1)", rows=None, **changes):
 
 def even(value="2*p", sizes=("2", "2"), flag=True, **changes):
     """Classes of two states that follow each other."""
-    rows = {**two_states(), "classes": {n: {"size": s, "index": None} for n, s in zip("ab", sizes, strict=True)}}
+    rows = {
+        **two_states(),
+        "classes": {n: {"size": s, "index": None} for n, s in zip("ab", sizes, strict=True)},
+    }
     if flag:
         rows["even"] = "yes"
     where = domain(reals="p", facts=["p > 0", "2*p <= 1"])

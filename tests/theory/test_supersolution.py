@@ -93,7 +93,7 @@ def test_missing_orbit_is_named(tmp_path):
         ("statement", "target", ["end_gate"]),
         ("statement", "start", ["gate", "0"]),
         ("statement", "start", ["bulk", "K"]),
-        ("witness", "charts", []),
+        ("witness", "signs", []),
     ],
 )
 def test_altered_certificate_is_refused(drift, part, key, value):
@@ -103,14 +103,15 @@ def test_altered_certificate_is_refused(drift, part, key, value):
         checker.check({**certificate, part: {**certificate[part], key: value}})
 
 
-# ---------------------------------------------------------------- Sturm's sequences
+# ---------------------------------------------------------------- in one variable
 def interval(*facts):
-    data = {"integers": [], "reals": ["p"], "facts": list(facts)}
-    return checker.Domain(data, [])
+    return certificates.Searching(
+        {"integers": [], "reals": ["p"], "facts": list(facts), "values": {}}, []
+    )
 
 
 def shown(domain, text, strict=False):
-    return domain.sign(checker.parse(text, domain.env), strict)
+    return domain.sign(checker.parse(text, domain.env, []), strict) > 0
 
 
 @pytest.mark.parametrize(
@@ -119,71 +120,71 @@ def shown(domain, text, strict=False):
         (("p > 0", "p < 1"), "p", True, True),
         (("p >= 0", "p < 1"), "p", True, False),
         (("p >= 0", "p < 1"), "p", False, True),
-        (("p > 0", "p < 1"), "p**2 - p + 1/4", False, False),  # a double root: left undecided
-        (("p > 0", "p < 1"), "p**2 - p + 26/100", True, True),
+        (("p > 0", "p < 1"), "p**2 - p + 24/100", False, False),
+        (("p > 0", "p < 1"), "p**2 - p + 28/100", True, True),
         (("p > 0", "p < 1"), "1/(p - 1)", False, False),
         (("p > 0", "p < 1"), "1/(1 - p)", True, True),
         (("p > 0", "p <= 1"), "1/(1 - p)", False, False),  # a pole at the end
         (("2*p > 1", "p < 1"), "(p - 1)/(p - 3)", True, True),
         (("p > 2",), "p**3 - 8", True, True),
         (("p < -2",), "-(p**3) - 8", True, True),
-        ((), "p**4 - p + 1/2", True, True),
-        ((), "p**4 - p + 1/3", False, False),
-        (("p > 1", "p < 1"), "p", False, False),
+        (("p > 0",), "p**2 - p + 1", True, True),
+        ((), "p", False, False),
     ],
 )
-def test_sturm(facts, text, strict, holds):
+def test_one_variable(facts, text, strict, holds):
     assert shown(interval(*facts), text, strict) == holds
 
 
-@settings(max_examples=300)
+@settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.integers(-6, 6), min_size=2, max_size=7).filter(lambda c: c[0] and any(c[1:])),
+    st.lists(st.integers(-6, 6), min_size=2, max_size=5).filter(lambda c: c[0] and any(c[1:])),
     st.fractions(-2, 2, max_denominator=6),
     st.fractions(Fraction(1, 6), 3, max_denominator=6),
     st.booleans(),
 )
-def test_sturm_against_sympy(numbers, low, width, strict):
-    """It says yes only of what SymPy's root isolation confirms, and whenever there is no root."""
+def test_one_variable_against_sympy(numbers, low, width, strict):
+    """It says yes only of what SymPy's root isolation confirms."""
     p, high = sympy.Symbol("p"), low + width
     value = sympy.Poly(list(reversed(numbers)), p)
     ends = [sympy.Rational(x.numerator, x.denominator) for x in (low, high)]
     inside = value.count_roots(*ends) - sum(value.eval(x) == 0 for x in ends)
     middle = value.eval(sum(ends) / 2)
-    domain = interval(f"p >= {low}", f"p <= {high}")
-    told = shown(domain, str(value.as_expr()), strict)
-    at_ends = any(value.eval(x) == 0 for x in ends)
-    if inside or middle < 0 or (strict and at_ends):
+    told = shown(interval(f"p >= {low}", f"p <= {high}"), str(value.as_expr()), strict)
+    if inside or middle < 0 or (strict and any(value.eval(x) == 0 for x in ends)):
         assert not told
-    elif not at_ends:
+    if min(numbers) > 0 and low > 0:
         assert told
 
 
-# ---------------------------------------------------------------- powers of 1 + sum of slacks
-CHART = {"slack": {"u0": ["p > 0", ""]}, "map": {"p": "u0"}}
+SQUARES = "(p**2 - 2/5)**2 + 4/5*(p - 5/8)**2 + 11/400"
 
 
+def proved(text, proof, strict=True):
+    domain = checker.Domain(
+        {"integers": [], "reals": ["p"], "facts": [], "values": {}}, iter([proof])
+    )
+    return domain.sign(checker.parse(text, domain.env, []), strict) > 0
+
+
+def test_squares():
+    """p^4 - p + 1/2 > 0 everywhere, as a sum of squares and a positive number."""
+    assert proved("p**4 - p + 1/2 + 0*p", SQUARES.replace("11/400", "11/400"))
+    assert not proved("p**4 - p + 1/3", SQUARES)
+    assert not proved("(p - 1)**2", "(p - 1)**2")
+    assert proved("(p - 1)**2", "(p - 1)**2", strict=False)
+    for wrong in ("-(p - 1)**2", "(p - 1)**3", "0 - (p - 1)**2", "1/(p - 1)**2"):
+        try:
+            assert not proved(wrong, wrong, strict=False)
+        except checker.Refused:
+            continue
+
+
+# ---------------------------------------------------------------- powers of 1 + the sum of the facts
 def test_degree_is_raised():
     """p**2 - p + 1 has a negative coefficient; times 1 + p it is p**3 + 1."""
-    data = {"integers": ["K"], "reals": ["p"], "facts": ["K >= 0", "p > 0"]}
-    chart = {
-        "slack": {"u0": ["p > 0", ""], "u1": ["K >= 0", ""]},
-        "map": {"p": "u0", "K": "u1"},
-    }
-    text = "p**2 - p + 1 + K"
-    for power, expected in (("0", False), ("1", True), ("3", True)):
-        domain = checker.Domain(data, [{**chart, "raise": power}])
-        assert shown(domain, text, strict=True) == expected
-    domain = checker.Domain(data, certificates._charts)
-    assert shown(domain, text, strict=True)
-    assert any("raise" in used for used in domain.used)
+    data = {"integers": ["K"], "reals": ["p"], "facts": ["K >= 0", "p > 0"], "values": {}}
+    domain = certificates.Searching(data, [])
+    assert shown(domain, "p**2 - p + 1 + K", strict=True)
+    assert any("/" in proof for proof in domain.proofs)
     assert not shown(domain, "p**2 - 2*p + 1 - K/1000")
-
-
-@pytest.mark.parametrize("power", ["-1", "p", 2.5, "1000000"])
-def test_power_is_a_small_number(power):
-    data = {"integers": [], "reals": ["p", "q"], "facts": ["p > 0", "q > 0"]}
-    chart = {"slack": {"u0": ["p > 0", ""], "u1": ["q > 0", ""]}, "map": {"p": "u0", "q": "u1"}}
-    domain = checker.Domain(data, [{**chart, "raise": power}])
-    with pytest.raises(checker.Refused, match="not a power of one digit"):
-        shown(domain, "p*q - p - q")
