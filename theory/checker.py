@@ -31,7 +31,7 @@ import json
 import re
 import sys
 from collections import Counter
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from itertools import groupby
 from math import gcd, inf
 from typing import Any
@@ -451,6 +451,12 @@ def same(a: list[Q], b: list[Q]) -> bool:
     return len(a) == len(b) and not any((x - y).num for x, y in zip(a, b, strict=True))
 
 
+def within(here: Domain, inner: Any, outer: Any) -> bool:
+    """Whether one range lies in another."""
+    ends = {"a": inner[0], "b": inner[1], "c": outer[0], "d": outer[1]}
+    return here.holds("a >= c", **ends) and here.holds("b <= d", **ends)
+
+
 def flow(moves: Any, here: Domain, to: str, at: list[Q], tag: str) -> Q:
     """The probability of the moves to a place, once no other move can lead there."""
     found = [(index, p) for name, index, p, its in moves if (name, its) == (to, tag)]
@@ -504,16 +510,8 @@ def aggregated(s: Any, w: Any, law: Any, chain: Chain) -> None:
     for row in meta.rows:
         here, whole, leaving = row.domain, Q({}), Q({})
         for name in [name for name in label if label[name] == row.name]:
-            span = dict(zip("ab", row.spans[0], strict=True)) if row.spans else {}
-            serve = [
-                r
-                for r in chain.rows
-                if r.name == name
-                and all(
-                    here.holds("a >= c", c=c, **span) and here.holds("b <= d", d=d, **span)
-                    for c, d in r.spans
-                )
-            ]
+            mine = [r for r in chain.rows if r.name == name]
+            serve = [r for r in mine if all(map(partial(within, here), row.spans, r.spans))]
             need(len(serve) == 1, f"no single row of {name} serves the cluster")
             mass = chain.mass(law, serve[0], here)
             whole, leaving = whole + mass, leaving + mass * mean(serve[0].moves(here), label)
@@ -684,11 +682,9 @@ def by_cases(s: Any, w: Any, premises: Any, domain: Domain) -> None:
         }
         if whole and n < last:  # e = n for one value of a parameter only
             ((name, value),) = [item for item in data["values"].items() if item[0] not in values]
-            ends, values = (
-                [q - Q({(): n}), domain.env[name] - domain.read(value)],
-                {**values, name: value},
-            )
-            need(not ((ends[0] - ends[1]).num and (ends[0] + ends[1]).num), "another value")
+            values, a, b = {**values, name: value}, q - Q({(): n}), domain.env[name]
+            ends = a - b + domain.read(value), a + b - domain.read(value)
+            need(not (ends[0].num and ends[1].num), "another value")
         else:
             facts += [f"({e}) - {n} >= 0" if whole else f"{'-' * n}({e}) >= 0"]
         need({**mine, "domain": data} == part, "the parts conclude different things")
@@ -729,17 +725,17 @@ def words(key: str, value: Any) -> str:
         cases = enumerate(words(key, part) for part in value["cases"])
         return "".join(f"\n  where {value['by']} is {n} (the last: or more):{x}" for n, x in cases)
     if isinstance(value, dict) and "rows" in value:
-        lines = [""] + ["    (each move to a class uniform on it, or on its other states)"] * (
-            "even" in value
-        )
+        lines = ["", "    (each move to a class uniform on it, or on its other states)"]
+        lines = lines[: 1 + ("even" in value)]
         for row in value["rows"]:
-            ranges = zip("ji", spans(row["index"]), strict=False)
-            at = ", ".join(f"{x} = {lo} .. {hi}" for x, (lo, hi) in ranges)
-            moves = [f"{' '.join([place(to, i), *tag])} with {p}" for to, i, p, *tag in row["to"]]
-            size = value["classes"][row["from"]]["size"]
-            lines.append(
-                f"    {place(row['from'], at or None)} (size {size}) -> {'; '.join(moves)}"
+            at = ", ".join(
+                f"{x} = {a} .. {b}" for x, (a, b) in indices(spans(row["index"])).items()
             )
+            moves = [f"{' '.join([place(to, i), *tag])} with {p}" for to, i, p, *tag in row["to"]]
+            head = (
+                f"{place(row['from'], at or None)} (size {value['classes'][row['from']]['size']})"
+            )
+            lines.append(f"    {head} -> {'; '.join(moves)}")
         return "\n".join(lines)
     if isinstance(value, dict):
         return ", ".join(f"{k}: {words(k, v)}" for k, v in value.items())
@@ -795,13 +791,12 @@ def verified(certificate: Any, done: dict[str, Any]) -> Any:
         may = {"some", *rule.get("may", "").split()}
         need(must <= {*s} <= must | may, f"not the parts of a statement of kind {s['kind']}")
         plain(s)
-        domain = s["domain"]
-        lists = [domain[k] for k in ("integers", "reals", "facts")]
-        need({*domain} == {"integers", "reals", "facts", "values"}, "other parts of a domain")
-        need(all(isinstance(x, list) and len(x) <= 100 for x in lists), "no lists in a domain")
-        names = lists[0] + lists[1]
-        need(len({*names}) == len(names) and {*domain["values"]} <= {*names}, "bad parameters")
-        need(all(NAME.fullmatch(name) for name in names), "bad name of a parameter")
+        domain, known = s["domain"], {"integers", "reals", "facts"}
+        need({*domain} == known | {"values"}, "other parts of a domain")
+        lists = all(isinstance(domain[k], list) and len(domain[k]) <= 100 for k in known)
+        need(lists and {*domain["values"]} <= {*domain["integers"], *domain["reals"]}, "no lists")
+        names = domain["integers"] + domain["reals"]
+        need(len({*names}) == len(names) and all(map(NAME.fullmatch, names)), "bad parameters")
         prove(s, w, premises, Domain(domain, iter(w["signs"])))
         text(s)
         done[key] = s
@@ -822,23 +817,21 @@ def check(certificate: Any) -> Any:
 def read(path: str) -> Any:
     """The certificate in a file: JSON without numbers and without a key that stands twice."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice")
+    def once(pairs: Any) -> Any:
+        need(len(dict(pairs)) == len(pairs), "a key stands twice")
         return dict(pairs)
 
     def number(text: str) -> None:
-        raise ValueError(f"the number {text[:20]} is not in quotes")
+        raise Refused(f"the number {text[:20]} is not in quotes")
 
     with open(path, encoding="utf-8") as file:
         content = file.read(SIZE + 1)
-    if len(content) > SIZE:
-        raise ValueError("the file is too large")
+    need(len(content) <= SIZE, "the file is too large")
     certificate = json.loads(
         content, object_pairs_hook=once, parse_int=number, parse_float=number, parse_constant=number
     )
-    if not isinstance(certificate, dict) or certificate.get("format") != FORMAT:
-        raise ValueError(f"its format is not {FORMAT}")
+    known = isinstance(certificate, dict) and certificate.get("format") == FORMAT
+    need(known, f"its format is not {FORMAT}")
     return certificate
 
 
@@ -853,7 +846,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         certificate = read(arguments[0])
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, Refused) as error:
         print(f"{ascii(arguments[0])[1:-1]}: not a certificate: {line(error)}", file=sys.stderr)
         return 2
     try:

@@ -347,7 +347,7 @@ def test_part_of_a_gap_proof_is_no_gap_proof(name, claim):
     """The premises of the two-sided statement prove one side each."""
     true = claim(name, "spectral-gap")
     whole = true.certificate
-    while whole["statement"]["kind"] == "cases":
+    while "split" in whole["witness"]:
         whole = whole["premises"][0]
     for part in whole["premises"]:
         evidence = certified(replace(true, certificate=part))
