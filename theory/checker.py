@@ -46,6 +46,7 @@ RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
 SQUARE = re.compile(r"\((?:[^()]|\([^()]*\))*\)\*\*2(?!\d)")
 SHIFTS = {"": "1", "+1": "z", "-1": "1/z", "others": "-1/(K - 1)"}  # by tag of a move
 BACK = {"+1": "-1", "-1": "+1"}  # the other tags are their own ways back
+SAID = {"W": "and a step of W", "+1": "of the next cluster", "-1": "of the cluster before"}
 THEOREMS = """
 mean-hitting-time: the mean time to hit {target} from {start} is {value}, on the rows{chain}
   off: f >= 0, f - Pf == 1
@@ -731,7 +732,10 @@ def words(key: str, value: Any) -> str:
             at = ", ".join(
                 f"{x} = {a} .. {b}" for x, (a, b) in indices(spans(row["index"])).items()
             )
-            moves = [f"{' '.join([place(to, i), *tag])} with {p}" for to, i, p, *tag in row["to"]]
+            moves = [
+                " ".join([place(to, i), *(SAID.get(x, f"of the {x}") for x in tag), "with", p])
+                for to, i, p, *tag in row["to"]
+            ]
             head = (
                 f"{place(row['from'], at or None)} (size {value['classes'][row['from']]['size']})"
             )
