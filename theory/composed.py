@@ -284,7 +284,7 @@ class CompositionDerivation(Derivation):
         return found
 
     # ------------------------------------------------------------ times
-    def _functions(
+    def functions(
         self, chain: OrbitChain, moment: int, target: str
     ) -> dict[str, dict[str, sympy.Expr]]:
         """First (and second) moments of the time to a type in the walk's target cluster."""
@@ -306,7 +306,7 @@ class CompositionDerivation(Derivation):
     def _time(self, quantity: str, moment: int) -> Claim:
         cluster, home, (start, at) = self.family.cluster, self.family.home, self.problem.start
         general = leaves(self.cases)[-1]
-        last = list(self._functions(general, moment, home).values())[-1][f"{start}.{home}"]
+        last = list(self.functions(general, moment, home).values())[-1][f"{start}.{home}"]
         value = tidy(at_index(last, None if at is None else expression(at)), self.family.domain)
 
         def build(chain: OrbitChain) -> Certificate:
@@ -318,7 +318,7 @@ class CompositionDerivation(Derivation):
                 "start": [f"{start}.{home}", at],
                 "value": str(value),
             }
-            functions = self._functions(chain, moment, home)
+            functions = self.functions(chain, moment, home)
             return certify(statement, [], {"functions": _texts(functions)})
 
         certificate = by_cases(self.cases, build)
@@ -636,7 +636,7 @@ class CompositionDerivation(Derivation):
         weights = [p * q for p in walk_law for q in law]
         goals = [f"{here}.{name}" for name in (GATE, HOME)]
         base = {"domain": family.domain.to_json(), "chain": rows}
-        functions = [self._functions(chain, 1, name) for name in (GATE, HOME)]
+        functions = [self.functions(chain, 1, name) for name in (GATE, HOME)]
         back = 1 + sum(
             expression(p) * at_index(functions[0]["f"][to], None if at is None else expression(at))
             for r in rows["rows"]
