@@ -180,7 +180,7 @@ def test_squares():
             continue
 
 
-# ---------------------------------------------------------------- powers of 1 + the sum of the facts
+# ---------------------------------------------------------------- powers of 1 + the sum
 def test_degree_is_raised():
     """p**2 - p + 1 has a negative coefficient; times 1 + p it is p**3 + 1."""
     data = {"integers": ["K"], "reals": ["p"], "facts": ["K >= 0", "p > 0"], "values": {}}
