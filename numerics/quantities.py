@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerics import elimination, exact, spectrum
+from numerics.bands import Scaled
 from numerics.chain import (
     Chain,
     ChainError,
@@ -95,12 +96,19 @@ def second_moments(
     if method == "exact":
         means = exact.mean_hitting_times(chain, targets)
         return Answer(exact.expected_costs(chain, targets, [2 * h - 1 for h in means]), 0.0)
-    solution = elimination.mean_hitting_times(chain, targets)
+    reduced = elimination.Elimination(chain, targets)
+    moments = reduced.costs(_twice_less_one(reduced.costs()), "second moment from")
     # Off the set h >= 1, so the subtraction at most doubles the relative error of h.
-    costs = [max(2 * Fraction(h) - 1, Fraction(0)) for h in solution.values.tolist()]
-    moments = elimination.expected_costs(chain, targets, costs, "second moment")
-    bound = _compound(2 * solution.relative_error_bound, moments.relative_error_bound)
-    return Answer(tuple(moments.values.tolist()), bound)
+    error = moments.relative_error_bound
+    return Answer(moments.numbers(), _compound(2 * error, error))
+
+
+def _twice_less_one(solution: elimination.Solution) -> Scaled:
+    """2 h - 1 for means h, each rounded once; beyond 2**60 the 1 is less than a rounding."""
+    mantissa, exponent = 2 * solution.mantissa, solution.exponent.copy()
+    exact_ = solution.exponent == 0
+    mantissa[exact_] = np.maximum(mantissa[exact_] - 1, 0)
+    return Scaled(mantissa, exponent)
 
 
 def return_second_moment(chain: Chain, state: int, method: Method = "float") -> Answer[Number]:
@@ -125,12 +133,12 @@ def return_second_moment(chain: Chain, state: int, method: Method = "float") -> 
     if method == "exact":
         means: Sequence[Number] = exact.mean_hitting_times(chain, (state,))
     else:
-        means = elimination.mean_hitting_times(chain, (state,)).values.tolist()
+        means = elimination.mean_hitting_times(chain, (state,)).numbers()
     value = Fraction(1)
     for i, j, p in chain.exact_entries():
         if i == state:
             value += p * (2 * Fraction(means[j]) + Fraction(moments.value[j]))
-    return _answer(value, moments.relative_error_bound, method, "second moment of the return time")
+    return _answer(value, moments.relative_error_bound, method)
 
 
 def generating_function(
@@ -208,10 +216,10 @@ def kemeny_constant(chain: Chain, method: Method = "float") -> Answer[Number]:
     if method == "exact":
         return Answer(exact.kemeny_constant(chain), 0.0)
     law, times = elimination.stationary(chain), elimination.hitting_matrix(chain)
-    terms = zip(law.values.tolist(), times.values[0].tolist(), strict=True)
-    value = sum((Fraction(p) * Fraction(h) for p, h in terms), Fraction(0))
-    bound = _compound(law.relative_error_bound, times.relative_error_bound)
-    return _answer(value, bound, method, "Kemeny's constant")
+    terms = (law.fraction(y) * times[y].fraction(0) for y in range(chain.size))
+    value = sum(terms, Fraction(0))
+    bound = _compound(law.relative_error_bound, max(h.relative_error_bound for h in times))
+    return _answer(value, bound, method)
 
 
 def stochastic_complement(
@@ -288,7 +296,7 @@ def escape_probability(
         return Answer(sum(step, Fraction(0)), 0.0)
     seen = elimination.watched(chain, (*goals, start))
     value = sum(seen.rows[seen.states.index(start)], Fraction(0))
-    return _answer(value, seen.relative_error_bound, method, "escape probability")
+    return _answer(value, seen.relative_error_bound, method)
 
 
 def capacity(
@@ -325,11 +333,11 @@ def capacity(
     seen = elimination.watched(chain, (*starts, *goals))
     place = {state: n for n, state in enumerate(seen.states)}
     value = sum(
-        (Fraction(law.values[a]) * seen.rows[place[a]][place[b]] for a in starts for b in goals),
+        (law.fraction(a) * seen.rows[place[a]][place[b]] for a in starts for b in goals),
         Fraction(0),
     )
     bound = _compound(law.relative_error_bound, seen.relative_error_bound)
-    return _answer(value, bound, method, "capacity")
+    return _answer(value, bound, method)
 
 
 def effective_resistance(
@@ -358,7 +366,7 @@ def effective_resistance(
     bound = cap.relative_error_bound
     if bound is not None:
         bound = _compound(under=bound)
-    return _answer(1 / Fraction(cap.value), bound, method, "effective resistance")
+    return _answer(1 / Fraction(cap.value), bound, method)
 
 
 def metastability_ratio(
@@ -403,10 +411,10 @@ def metastability_ratio(
         return Answer(max(leave) * max(visits[y] for y in rest), 0.0)
     seen = elimination.watched(chain, chosen)
     back = elimination.escape_probabilities(chain, chosen)
-    least = Fraction(min(back.values[y] for y in rest))
+    least = min(back.fraction(y) for y in rest)
     bound = _compound(seen.relative_error_bound, under=back.relative_error_bound)
     value = max(sum(row, Fraction(0)) for row in seen.rows) / least
-    return _answer(value, bound, method, "metastability ratio")
+    return _answer(value, bound, method)
 
 
 def conductance(chain: Chain, method: Method = "float") -> Answer[Number]:
@@ -439,7 +447,7 @@ def conductance(chain: Chain, method: Method = "float") -> Answer[Number]:
     law = elimination.stationary(chain)
     flow = np.zeros((chain.size, chain.size))
     for i, j, p in chain.exact_entries():
-        flow[i, j] = _rounded(Fraction(law.values[i]) * p, "a flow between states")
+        flow[i, j] = _rounded(law.fraction(i) * p, "a flow between states")
     # Sums of positive numbers only: 2 N - 2 roundings above, N - 1 below, 1 in flow and quotient.
     error = law.relative_error_bound
     bound = _compound(error, 4 * chain.size * _UNIT, under=error)
@@ -495,8 +503,8 @@ def _committor(
         values: list[Number] = list(exact.expected_costs(chain, ends, costs))
         bound = 0.0
     else:
-        solution = elimination.expected_costs(chain, ends, costs, "hitting probability")
-        values, bound = list(solution.values.tolist()), solution.relative_error_bound
+        solution = elimination.expected_costs(chain, ends, costs, "hitting probability from")
+        values, bound = list(solution.numbers()), solution.relative_error_bound
     for state in goals:
         values[state] = Fraction(1) if method == "exact" else 1.0
     return Answer(tuple(values), bound)
@@ -562,11 +570,12 @@ def _least_cut(law: npt.NDArray[np.float64], flow: npt.NDArray[np.float64]) -> f
     return best
 
 
-def _answer(value: Fraction, bound: float | None, method: Method, what: str) -> Answer[Number]:
-    """An exact value, or the double nearest to it with its bound."""
+def _answer(value: Fraction, bound: float | None, method: Method) -> Answer[Number]:
+    """An exact value, or the double nearest to it with its bound; beyond its range the rational."""
     if method == "exact":
         return Answer(value, 0.0)
-    return Answer(_rounded(value, f"the {what}"), None if bound is None else _compound(bound))
+    inside = not value or _TINY <= value <= _HUGE
+    return Answer(float(value) if inside else value, None if bound is None else _compound(bound))
 
 
 def _rounded(value: Fraction, what: str) -> float:

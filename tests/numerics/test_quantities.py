@@ -164,22 +164,18 @@ def test_routes_agree_on_reversible_chains(quantity: str, exponent: int) -> None
     check(REVERSIBLE[quantity](chain, "float"), REVERSIBLE[quantity](chain, "exact"))
 
 
-def blurred(solve: Callable, blur: float, signs: Sequence[int], seed: int) -> Callable:
-    """A solver that is wrong by up to `blur` in every number, and says so."""
+def blurred(blur: float, signs: Sequence[int], seed: int) -> type:
+    """An elimination that is wrong by up to `blur` in every number, and says so."""
     rng = np.random.default_rng(seed)
 
-    def wrong(*arguments):
-        found = solve(*arguments)
-        if isinstance(found, elimination.Watched):
-            rows = tuple(
-                tuple(p * (1 + Fraction(blur) * int(rng.choice(signs))) for p in row)
-                for row in found.rows
-            )
-            return replace(found, rows=rows, relative_error_bound=(1 + 1e-9) * blur)
-        noise = 1 + blur * rng.choice(signs, found.values.shape)
-        return replace(found, values=found.values * noise, relative_error_bound=(1 + 1e-9) * blur)
+    class Blurred(elimination.Elimination):
+        def _solution(self, *arguments):
+            found = super()._solution(*arguments)
+            noise = 1 + blur * rng.choice(signs, found.mantissa.shape)
+            bound = (1 + 1e-9) * blur
+            return replace(found, mantissa=found.mantissa * noise, relative_error_bound=bound)
 
-    return wrong
+    return Blurred
 
 
 @pytest.mark.parametrize("quantity", [*ANY, *REVERSIBLE])
@@ -189,33 +185,21 @@ def test_error_bounds_are_compounded(
 ) -> None:
     chain = reversible(9, Fraction(1, 10), 0)
     call = {**ANY, **REVERSIBLE}[quantity]
-    kernels = (
-        "mean_hitting_times",
-        "expected_costs",
-        "stationary",
-        "watched",
-        "hitting_matrix",
-        "escape_probabilities",
-    )
-    for number, name in enumerate(kernels):
-        wrong = blurred(getattr(elimination, name), 1e-3, signs, number)
-        monkeypatch.setattr(elimination, name, wrong)
+    monkeypatch.setattr(elimination, "Elimination", blurred(1e-3, signs, 0))
     found = call(chain, "float")
     assert found.relative_error_bound is not None
-    assert worst_error(found, call(chain, "exact")) <= found.relative_error_bound < 3.5e-3
+    assert worst_error(found, call(chain, "exact")) <= found.relative_error_bound < 4.5e-3
 
 
 @pytest.mark.parametrize("exponent", [1, 12, 120])
 def test_kernels_keep_to_their_bounds(exponent: int, cluster_row: ClusterRow) -> None:
     chain = cluster_row((4, 6, 5), Fraction(1, 10**exponent), exponent)
-    times = elimination.hitting_matrix(chain)
-    columns = [exact.mean_hitting_times(chain, [y]) for y in range(chain.size)]
-    flat = [column[x] for x in range(chain.size) for column in columns]
-    found = Answer(tuple(times.values.ravel().tolist()), times.relative_error_bound)
-    check(found, Answer(tuple(flat), 0.0))
+    for y, times in enumerate(elimination.hitting_matrix(chain)):
+        found = Answer(times.numbers(), times.relative_error_bound)
+        check(found, Answer(exact.mean_hitting_times(chain, [y]), 0.0))
     escapes = elimination.escape_probabilities(chain, [0, 4, 10])
     visits = exact.expected_visits(chain, [0, 4, 10])
-    found = Answer(tuple(escapes.values.tolist()), escapes.relative_error_bound)
+    found = Answer(escapes.numbers(), escapes.relative_error_bound)
     check(found, Answer(tuple(1 / n if n else Fraction(0) for n in visits), 0.0))
 
 
@@ -718,30 +702,30 @@ def test_refuses_in_one_line(case: str, method: Method) -> None:
     assert ";" in str(refusal.value)  # the remedy follows
 
 
-def test_doubles_out_of_range_are_refused_and_rationals_are_not() -> None:
-    far = Chain.from_entries(
-        "abc", [(0, 1, Fraction(1, 10**160)), (1, 2, Fraction(1, 10**160)), (2, 0, Fraction(1))]
-    )
-    with pytest.raises(ChainError, match=r"second moment from state 'a' exceeds 1\.8e308.*exact"):
-        quantities.second_moments(far, [2])
-    with pytest.raises(ChainError, match=r"hitting probability from state 'a' is below 2\.2e-308"):
-        quantities.generating_function(far, [2], Fraction(1, 2))
-    rare = Chain.from_entries(
-        "abc",
-        [
-            (0, 1, Fraction(1, 10**160)),
-            (1, 2, Fraction(1, 10**160)),
-            (1, 0, Fraction(1, 2)),
-            (2, 0, Fraction(1)),
-        ],
-    )
-    with pytest.raises(
-        ChainError, match=r"the escape probability is out of the range .*; use exact"
+def test_beyond_the_range_of_a_double_numbers_are_rationals() -> None:
+    tiny = Fraction(1, 10**160)
+    far = Chain.from_entries("abc", [(0, 1, tiny), (1, 2, tiny), (2, 0, Fraction(1))])
+    half = Fraction(1, 2)
+    for call in (
+        lambda method: quantities.second_moments(far, [2], method),
+        lambda method: quantities.return_second_moment(far, 2, method),
+        lambda method: quantities.generating_function(far, [2], half, method),
     ):
-        quantities.escape_probability(rare, 0, [2])
+        found, reference = call("float"), call("exact")
+        check(found, reference)
+        values = found.value if isinstance(found.value, tuple) else (found.value,)
+        assert isinstance(values[0], Fraction) and values[0] != 0
+    rare = Chain.from_entries("abc", [(0, 1, tiny), (1, 2, tiny), (1, 0, half), (2, 0, 2 * half)])
+    found = quantities.escape_probability(rare, 0, [2])
+    check(found, quantities.escape_probability(rare, 0, [2], "exact"))
+    assert 0 < found.value < Fraction(1, 10**319)
+
+
+def test_doubles_out_of_range_are_refused() -> None:
+    tiny, half = Fraction(1, 10**160), Fraction(1, 2)
+    rare = Chain.from_entries("abc", [(0, 1, tiny), (1, 2, tiny), (1, 0, half), (2, 0, 2 * half)])
     with pytest.raises(ChainError, match="an entry of the stochastic complement is out"):
         quantities.stochastic_complement(rare, [0, 2])
-    assert quantities.escape_probability(rare, 0, [2], "exact").value < Fraction(1, 10**319)
     slow = reversible(6, Fraction(1, 10**200), 1)
     with pytest.raises(ChainError, match=r"rate is below 2\.2e-308"):
         quantities.relaxation_rates(slow, 2)
