@@ -111,6 +111,276 @@ def _twice_less_one(solution: elimination.Solution) -> Scaled:
     return Scaled(mantissa, exponent)
 
 
+def committor(
+    chain: Chain, goals: Collection[int], others: Collection[int], method: Method = "float"
+) -> Answer[tuple[Number, ...]]:
+    """Committor P_x(tau_A < tau_B) for disjoint sets A, `goals`, and B, `others`.
+
+    One is paid on entering A, and the walk ends on A and B.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    goals, others : collections of int
+        The sets A and B, at least one state each.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of N numbers
+        From each state; 1 on A, 0 on B.
+
+    Raises
+    ------
+    ChainError
+        If A and B meet, a state can reach neither, or one of them is not a state.
+    """
+    starts, ends = _disjoint(chain, goals, others)
+    inside = set(starts)
+    costs = [Fraction(0)] * chain.size
+    for i, j, p in chain.exact_entries():
+        if j in inside:
+            costs[i] += p
+    if method == "exact":
+        values: list[Number] = list(exact.expected_costs(chain, (*starts, *ends), costs))
+        bound = 0.0
+    else:
+        what = "hitting probability from"
+        solution = elimination.expected_costs(chain, (*starts, *ends), costs, what)
+        values, bound = list(solution.numbers()), solution.relative_error_bound
+    for state in starts:
+        values[state] = Fraction(1) if method == "exact" else 1.0
+    return Answer(tuple(values), bound)
+
+
+def absorption_probabilities(
+    chain: Chain, targets: Collection[int], method: Method = "float"
+) -> Answer[tuple[tuple[Number, ...], ...]]:
+    """Probability that a set is entered at each of its states.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of one tuple of N numbers for each state of the set, in increasing order
+        From each state of the chain; on the set, where the walk already is.
+
+    Raises
+    ------
+    ChainError
+        If a state cannot reach the set, or one of the set is not a state.
+    """
+    goals = check_targets(chain, targets)
+    if len(goals) == 1:
+        require_reachable(chain, goals)
+        one: Number = Fraction(1) if method == "exact" else 1.0
+        return Answer(((one,) * chain.size,), 0.0)
+    rows = [committor(chain, (state,), [x for x in goals if x != state], method) for state in goals]
+    bounds = [row.relative_error_bound or 0.0 for row in rows]
+    return Answer(tuple(row.value for row in rows), max(bounds))
+
+
+def mean_visits(
+    chain: Chain, state: int, targets: Collection[int], method: Method = "float"
+) -> Answer[tuple[Number, ...]]:
+    """Mean number of visits to a state before a set is reached: a column of (I - Q)^-1.
+
+    Q is the transition matrix off the set; the start counts as a visit.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    state : int
+        The state, off the set.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of N numbers
+        From each state; 0 on the set.
+
+    Raises
+    ------
+    ChainError
+        If the state is in the set, a state cannot reach the set, or one is not a state.
+    """
+    (place,), goals = _disjoint(chain, (state,), targets)
+    costs = [Fraction(int(x == place)) for x in range(chain.size)]
+    if method == "exact":
+        return Answer(exact.expected_costs(chain, goals, costs), 0.0)
+    solution = elimination.expected_costs(chain, goals, costs, "mean number of visits from")
+    return Answer(solution.numbers(), solution.relative_error_bound)
+
+
+def aggregated_matrix(
+    chain: Chain, clusters: Sequence[Collection[int]], method: Method = "float"
+) -> Answer[Chain]:
+    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l).
+
+    pi_k is the stationary law conditioned on C_k (Simon and Ando 1961, *Econometrica* 29, 111-138;
+    Courtois 1977).
+
+    Parameters
+    ----------
+    chain : Chain
+        Irreducible chain of N states.
+    clusters : sequence of collections of int
+        A partition of the states.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of a Chain
+        Its states are ``"0"``, ``"1"``, ... in the order of the clusters.
+
+    Raises
+    ------
+    ChainError
+        If the clusters are no partition, the chain is not irreducible, or, in floating point, an
+        entry is too small for a double.
+    """
+    label = [-1] * chain.size
+    for k, cluster in enumerate(clusters):
+        for x in check_targets(chain, cluster):
+            if label[x] >= 0:
+                raise ChainError(f"state {chain.states[x]!r} is in two clusters; keep it in one")
+            label[x] = k
+    if -1 in label:
+        missing = chain.states[label.index(-1)]
+        raise ChainError(f"state {missing!r} is in no cluster; add it to one")
+    if method == "exact":
+        law: Sequence[Fraction] = exact.stationary(chain)
+        bound = 0.0
+    else:
+        solution = elimination.stationary(chain)
+        law = [solution.fraction(x) for x in range(chain.size)]
+        bound = _compound(solution.relative_error_bound, under=solution.relative_error_bound)
+    mass = [Fraction(0)] * len(clusters)
+    for x, k in enumerate(label):
+        mass[k] += law[x]
+    flow: dict[tuple[int, int], Fraction] = {}
+    for i, j, p in chain.exact_entries():
+        pair = label[i], label[j]
+        if pair[0] != pair[1]:
+            flow[pair] = flow.get(pair, Fraction(0)) + law[i] * p
+    names = [str(k) for k in range(len(clusters))]
+    entries = [(k, l, f / mass[k]) for (k, l), f in sorted(flow.items())]
+    if method == "exact":
+        return Answer(Chain.from_entries(names, entries), 0.0)
+    what = "an entry of the aggregated matrix"
+    values = [_rounded(p, what) for *_, p in entries]
+    ends = [k for k, *_ in entries], [l for _, l, _ in entries]
+    return Answer(Chain.from_floats(names, *ends, values), bound)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Numbers that are differences of positive ones, whose digits may cancel.
+
+    Attributes
+    ----------
+    values : tuple of Fraction
+        The numbers.
+    condition : tuple of float
+        (a + b)/|a - b| for each number a - b: how much the relative error grows; infinity at 0.
+    error_bound : tuple of Fraction
+        Of each number, absolute.
+    """
+
+    values: tuple[Fraction, ...]
+    condition: tuple[float, ...]
+    error_bound: tuple[Fraction, ...]
+
+
+def variances(chain: Chain, targets: Collection[int], method: Method = "float") -> Difference:
+    """Variance of the hitting time of a set from each state, E[tau^2] - E[tau]^2.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Difference of N numbers
+        In steps squared; 0 on the set, and wherever the time is certain.
+
+    Raises
+    ------
+    ChainError
+        If a state cannot reach the set, or one of the set is not a state.
+    """
+    if method == "exact":
+        means: Sequence[Number] = exact.mean_hitting_times(chain, targets)
+        error = 0.0
+    else:
+        solution = elimination.mean_hitting_times(chain, targets)
+        means, error = solution.numbers(), _compound(*[solution.relative_error_bound] * 2)
+    moments = second_moments(chain, targets, method)
+    pairs = [(Fraction(m), Fraction(h) ** 2) for m, h in zip(moments.value, means, strict=True)]
+    return _differences(pairs, max(error, moments.relative_error_bound or 0.0))
+
+
+def fundamental_matrix(chain: Chain, method: Method = "float") -> tuple[Difference, ...]:
+    """The fundamental matrix Z = (I - P + 1 pi)^-1, row by row.
+
+    z_xy = pi_y (1 + E_pi[tau_y] - E_x[tau_y]) (Kemeny and Snell 1960, *Finite Markov Chains*,
+    Theorem 4.4.7): off the diagonal its entries may cancel, and say how much.
+
+    Parameters
+    ----------
+    chain : Chain
+        Irreducible chain of N states; in floating point the time is that of N eliminations.
+    method : ``"exact"`` or ``"float"``
+
+    Raises
+    ------
+    ChainError
+        If the chain is not irreducible.
+    """
+    n = chain.size
+    if method == "exact":
+        law: Sequence[Fraction] = exact.stationary(chain)
+        columns = [exact.mean_hitting_times(chain, [y]) for y in range(n)]
+        error = 0.0
+    else:
+        solution = elimination.stationary(chain)
+        law = [solution.fraction(y) for y in range(n)]
+        times = elimination.hitting_matrix(chain)
+        columns = [tuple(h.fraction(x) for x in range(n)) for h in times]
+        worst = max(h.relative_error_bound for h in times)
+        error = _compound(*[solution.relative_error_bound] * 2, worst)
+    ahead = [1 + sum(p * h for p, h in zip(law, c, strict=True)) for c in columns]
+    return tuple(
+        _differences([(law[y] * ahead[y], law[y] * columns[y][x]) for y in range(n)], error)
+        for x in range(n)
+    )
+
+
+def _differences(pairs: Sequence[tuple[Fraction, Fraction]], error: float) -> Difference:
+    """a - b for pairs of numbers, each with the same relative error."""
+    values = tuple(a - b for a, b in pairs)
+    sums = [a + b for a, b in pairs]
+    condition = tuple(
+        1.0 if not s else float(s / abs(v)) if v else math.inf
+        for v, s in zip(values, sums, strict=True)
+    )
+    return Difference(values, condition, tuple(s * Fraction(error) for s in sums))
+
+
 def return_second_moment(chain: Chain, state: int, method: Method = "float") -> Answer[Number]:
     """Second moment E_x[(tau_x^+)^2] of the return time to a state; the mean is 1/pi(x).
 
@@ -175,7 +445,7 @@ def generating_function(
     require_reachable(chain, goals)
     if not 0 < s < 1:
         raise ChainError(f"s = {s} is out of range; give the generating function 0 < s < 1")
-    found = _committor(_killed(chain, Fraction(s)), goals, (chain.size,), method)
+    found = committor(_killed(chain, Fraction(s)), goals, (chain.size,), method)
     return Answer(found.value[:-1], found.relative_error_bound)
 
 
@@ -291,7 +561,7 @@ def escape_probability(
     (start,), goals = _disjoint(chain, (state,), targets)
     require_reachable(chain, goals)
     if method == "exact":
-        ahead = _committor(chain, goals, (start,), method).value
+        ahead = committor(chain, goals, (start,), method).value
         step = (p * Fraction(ahead[j]) for i, j, p in chain.exact_entries() if i == start)
         return Answer(sum(step, Fraction(0)), 0.0)
     seen = elimination.watched(chain, (*goals, start))
@@ -326,7 +596,7 @@ def capacity(
     starts, goals = _disjoint(chain, sources, targets)
     weight = exact.reversible_law(chain)
     if method == "exact":
-        h = [Fraction(x) for x in _committor(chain, starts, goals, method).value]
+        h = [Fraction(x) for x in committor(chain, starts, goals, method).value]
         form = (weight[i] * p * (h[i] - h[j]) ** 2 for i, j, p in chain.exact_entries())
         return Answer(sum(form, Fraction(0)) / 2, 0.0)
     law = elimination.stationary(chain)
@@ -489,27 +759,6 @@ def pseudo_spectral_gap(chain: Chain, method: Method = "float") -> Answer[Number
 
 
 # ---------------------------------------------------------------- common steps
-def _committor(
-    chain: Chain, goals: Collection[int], others: Collection[int], method: Method
-) -> Answer[tuple[Number, ...]]:
-    """P_x(tau_A < tau_B) for disjoint A, `goals`, and B, `others`: one is paid on entering A."""
-    inside = set(goals)
-    costs = [Fraction(0)] * chain.size
-    for i, j, p in chain.exact_entries():
-        if j in inside:
-            costs[i] += p
-    ends = (*goals, *others)
-    if method == "exact":
-        values: list[Number] = list(exact.expected_costs(chain, ends, costs))
-        bound = 0.0
-    else:
-        solution = elimination.expected_costs(chain, ends, costs, "hitting probability from")
-        values, bound = list(solution.numbers()), solution.relative_error_bound
-    for state in goals:
-        values[state] = Fraction(1) if method == "exact" else 1.0
-    return Answer(tuple(values), bound)
-
-
 def _killed(chain: Chain, s: Fraction) -> Chain:
     """The chain with every entry times s, and a last state where it goes with what is left."""
     grave = "dead"

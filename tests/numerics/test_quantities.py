@@ -111,10 +111,22 @@ def worst_error(answer: Answer, reference: Answer) -> float:
     return float(worst)
 
 
+def flattened(answer: Answer) -> Answer:
+    return Answer(tuple(joined(*answer.value)), answer.relative_error_bound)
+
+
 # ---------------------------------------------------------------- the two routes
 Call = Callable[[Chain, Method], Answer]
 ANY: dict[str, Call] = {
     "second moments": lambda c, m: quantities.second_moments(c, [c.size - 1, 2], m),
+    "committor": lambda c, m: quantities.committor(c, [1, 2], [0, c.size - 1], m),
+    "absorption": lambda c, m: flattened(
+        quantities.absorption_probabilities(c, [0, 3, c.size - 1], m)
+    ),
+    "mean visits": lambda c, m: quantities.mean_visits(c, 1, [0, c.size - 1], m),
+    "aggregated matrix": lambda c, m: quantities.aggregated_matrix(
+        c, [range(3), range(3, 5), range(5, c.size)], m
+    ),
     "second moments to one": lambda c, m: quantities.second_moments(c, [0], m),
     "return": lambda c, m: quantities.return_second_moment(c, 1, m),
     "generating function": lambda c, m: quantities.generating_function(c, [0], Fraction(2, 3), m),
@@ -761,3 +773,69 @@ def test_float_rows_that_pass_one_by_rounding() -> None:
         assert worst_error(call("float"), call("exact")) < 1e-14
     assert float(quantities.additive_gap(chain).value) == pytest.approx(4 / 3)
     assert float(quantities.pseudo_spectral_gap(chain).value) == pytest.approx(8 / 9)
+
+
+# ---------------------------------------------------------------- what cancels
+@pytest.mark.parametrize("exponent", [0, 2, 12, 80])
+def test_what_cancels_comes_with_its_error(exponent: int) -> None:
+    chain = reversible(9, Fraction(1, 10**exponent), exponent)
+    pairs = [
+        (quantities.variances(chain, [0, 4], m), quantities.fundamental_matrix(chain, m))
+        for m in METHODS
+    ]
+    (exact_variance, exact_rows), (variance, rows) = pairs
+    for found, true in zip([variance, *rows], [exact_variance, *exact_rows], strict=True):
+        for v, error, condition, t in zip(
+            found.values, found.error_bound, found.condition, true.values, strict=True
+        ):
+            assert abs(v - t) <= error
+            if condition < 1e3:
+                assert abs(v - t) <= Fraction(1, 10**12) * abs(t)
+
+
+def test_digits_that_cancel_are_not_claimed() -> None:
+    """The time of a cycle that turns one way hardly varies, and only roundings are left of it."""
+    rare = Fraction(1, 10**14)
+    chain = Chain.from_entries("abcd", [(i, (i + 1) % 4, 1 - rare) for i in range(4)])
+    true, found = (quantities.variances(chain, [0], m) for m in METHODS)
+    assert min(found.condition[1:]) > 1e13
+    for v, t, error in zip(found.values, true.values, found.error_bound, strict=True):
+        assert abs(v - t) <= error
+    certain = Chain.from_entries("abcd", [(i, (i + 1) % 4, Fraction(1)) for i in range(4)])
+    assert quantities.variances(certain, [0], "exact").values == (0, 0, 0, 0)
+    assert quantities.variances(certain, [0], "exact").condition[1:] == (float("inf"),) * 3
+
+
+def test_variances_and_fundamental_matrix_by_their_definitions() -> None:
+    chain = dense(6, 3)
+    matrix = transition(chain)
+    law = np.array([float(p) for p in exact.stationary(chain)])
+    expected = np.linalg.inv(np.eye(6) - matrix + law[None, :])
+    rows = quantities.fundamental_matrix(chain)
+    np.testing.assert_allclose([[float(z) for z in r.values] for r in rows], expected, rtol=1e-10)
+    inverse = np.linalg.inv(np.eye(5) - matrix[1:, 1:])
+    h = inverse.sum(axis=1)
+    variance = (2 * inverse - np.eye(5)) @ h - h**2
+    found = [float(v) for v in quantities.variances(chain, [0]).values[1:]]
+    np.testing.assert_allclose(found, variance, rtol=1e-10)
+    np.testing.assert_allclose(
+        [float(v) for v in quantities.mean_visits(chain, 2, [0]).value[1:]],
+        inverse[:, 1],
+        rtol=1e-12,
+    )
+
+
+def test_absorption_probabilities_add_up() -> None:
+    chain = sparse(8, 2)
+    rows = quantities.absorption_probabilities(chain, [1, 4, 6], "exact").value
+    assert [sum(column) for column in zip(*rows, strict=True)] == [1] * 8
+    assert quantities.absorption_probabilities(chain, [4], "exact").value == ((1,) * 8,)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "message"),
+    [([[0, 1], [1, 2]], "in two clusters"), ([[0], [1]], "in no cluster"), ([[0], [7]], "state")],
+)
+def test_clusters_are_a_partition(clusters, message: str) -> None:
+    with pytest.raises(ChainError, match=message):
+        quantities.aggregated_matrix(cycle(3, Fraction(1, 2), Fraction(1, 4)), clusters)
