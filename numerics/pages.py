@@ -50,7 +50,7 @@ COLUMNS = 78
 KINDS = {
     "mean-hitting-time": "A function $h \\ge 0$, zero on the target, with $h = 1 + Ph$ off it, row "
     "by row: it is the mean hitting time.",
-    "hitting-time-between": "A supersolution, $h \\ge 0$ with $h \\ge 1 + Ph$ off the target, and a "
+    "hitting-time-between": "A supersolution, $h \\ge 0$, $h \\ge 1 + Ph$ off the target, and a "
     "subsolution, $h \\le 1 + Ph$ off it and $h \\le 0$ on it.",
     "stationary": "A law of total mass 1 in detailed balance with every row, and a state that is "
     "reached from all others.",

@@ -72,7 +72,8 @@ class _Inverse:
     def on_functions(self, f: FloatArray) -> FloatArray:
         """Z f for f of mean 0, its mean removed, over 2**exponent."""
         h = self._scaled(self.reduced.costs(f))
-        return h - self.law @ h
+        h -= self.law @ h
+        return h
 
     def cancelled(self, f: FloatArray) -> float:
         """By how much an error of Z f is magnified as its two parts cancel."""
@@ -137,7 +138,7 @@ def slow_modes(chain: Chain, count: int = 1) -> SlowModes:
                 values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
                 left = vectors
             else:
-                values, left, vectors = scipy.linalg.eig(matrix, left=True)
+                values, left, vectors = scipy.linalg.eig(matrix, left=True, right=True)  # type: ignore[misc]
         elif reversible:
             ncv = min(n, max(2 * count + 2, 12))
             values, vectors = eigsh(operator, k=count, which="LA", v0=start, ncv=ncv, tol=_RESIDUAL)
@@ -146,8 +147,9 @@ def slow_modes(chain: Chain, count: int = 1) -> SlowModes:
             values, vectors = eigs(operator, k=count + 1, v0=start)
             conjugate, left = eigs(operator.adjoint(), k=count + 1, v0=start)
             left = left[:, [int(np.argmin(np.abs(conjugate - np.conj(x)))) for x in values]]
-    except ArpackNoConvergence as error:
-        raise ChainError("the slow modes do not converge; ask for more or fewer of them") from error
+    except ArpackNoConvergence as failure:
+        message = "the slow modes do not converge; ask for more or fewer of them"
+        raise ChainError(message) from failure
     slowest_first = np.argsort(-np.abs(values), kind="stable")[:count]
     values, vectors, left = values[slowest_first], vectors[:, slowest_first], left[:, slowest_first]
     condition = np.ones(count)

@@ -24,7 +24,7 @@ TREES = {  # parent of each state
 
 def pattern(size, pairs):
     """Offsets and neighbours of a symmetric pattern."""
-    rows = [set() for _ in range(size)]
+    rows: list[set[int]] = [set() for _ in range(size)]
     for i, j in pairs:
         if i != j:
             rows[i].add(j)
@@ -42,7 +42,7 @@ def analysed(first, neighbour):
 
 def by_hand(size, pairs, order):
     """Later neighbours of each step, by eliminating sets."""
-    near = {i: set() for i in range(size)}
+    near: dict[int, set[int]] = {i: set() for i in range(size)}
     for i, j in pairs:
         if i != j:
             near[i].add(j)

@@ -802,7 +802,7 @@ def test_digits_that_cancel_are_not_claimed() -> None:
     for v, t, error in zip(found.values, true.values, found.error_bound, strict=True):
         assert abs(v - t) <= error
     certain = Chain.from_entries("abcd", [(i, (i + 1) % 4, Fraction(1)) for i in range(4)])
-    assert quantities.variances(certain, [0], "exact").values == (0, 0, 0, 0)
+    assert quantities.variances(certain, [0], "exact").values == (Fraction(0),) * 4
     assert quantities.variances(certain, [0], "exact").condition[1:] == (float("inf"),) * 3
 
 

@@ -104,10 +104,10 @@ def test_detailed_balance_is_noticed():
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_small_chains(size):
     """A cycle with probability 1/4 each way (two states: 1/2 in all)."""
-    entries = {}
+    entries: dict[tuple[int, int], Fraction] = {}
     for i in range(size):
         for j in ((i + 1) % size, (i - 1) % size):
-            entries[i, j] = entries.get((i, j), 0) + Fraction(1, 4)
+            entries[i, j] = entries.get((i, j), Fraction(0)) + Fraction(1, 4)
     chain = Chain.from_entries("abcd"[:size], [(i, j, p) for (i, j), p in entries.items()])
     gap = (1 - np.cos(2 * np.pi / size)) / 2
     modes = slow_modes(chain)
