@@ -32,7 +32,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from numerics import bookbuild, elimination, exact, simulate, sweep
+from numerics import (
+    bookbuild,
+    elimination,
+    events,
+    quantities,
+    simulate,
+    slow_modes,
+    sweep,
+)
 from numerics.chain import Chain, ChainError, parse_number, read_chain
 from numerics.rows import concrete
 from numerics.verify import METHODS, Judgement, Verdict, judge
@@ -588,33 +596,39 @@ def check(
 
 
 # ---------------------------------------------------------------- concrete chains
+SOLVED = (
+    *("hitting-time", "second-moment", "variance", "escape-probability"),
+    *("stationary", "spectral-gap", "kemeny"),
+)
+
+
 @app.command()
 def solve(
     chain: Annotated[Path, typer.Argument(help="A chain: .csv, .npz or .json.")],
     quantity: Annotated[
-        str, typer.Option("--quantity", "-q", help="hitting-time | stationary")
+        str, typer.Option("--quantity", "-q", help=" | ".join(SOLVED))
     ] = "hitting-time",
     start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
     targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a concrete chain, accurate at any epsilon."""
+    if quantity not in SOLVED:
+        raise InputError(f"unknown quantity {quantity!r}: give one of {', '.join(SOLVED)}")
     known = read_chain(chain)
-    if quantity == "stationary":
-        law, method, bound = _stationary(known)
-        told: dict[str, Any] = {
-            "stationary": {state: _plain(p) for state, p in zip(known.states, law, strict=True)}
-        }
-    elif quantity == "hitting-time":
-        a, goals = _ends(known, start, targets)
-        mean, method, bound = _mean(known, a, goals)
-        told = {
-            "from": known.states[a],
-            "to": [known.states[b] for b in goals],
-            "mean_hitting_time": _plain(mean),
-        }
+    name = f"mean_{quantity}" if quantity == "hitting-time" else quantity
+    name = name.replace("-", "_")
+    told: dict[str, Any] = {}
+    if quantity in ("stationary", "spectral-gap", "kemeny"):
+        value, method, bound = _of_whole(known, quantity)
     else:
-        raise InputError(f"unknown quantity {quantity!r}: give hitting-time or stationary")
+        a, goals = _ends(known, start, targets)
+        told = {"from": known.states[a], "to": [known.states[b] for b in goals]}
+        value, method, bound = _between(known, quantity, a, goals)
+    if isinstance(value, Sequence):
+        told[name] = {x: _plain(p) for x, p in zip(known.states, value, strict=True)}
+    else:
+        told[name] = _plain(value)
     told |= {"method": method, "relative_error_bound": bound}
     if as_json:
         _print_json(told)
@@ -625,35 +639,65 @@ def solve(
             table.add_row(state, str(p))
         out.print(table)
     else:
-        print(f"mean hitting time from {told['from']} to {', '.join(told['to'])}:", end=" ")
-        print(told["mean_hitting_time"])
+        ends = f" from {told['from']} to {', '.join(told['to'])}" if "from" in told else ""
+        print(f"{name.replace('_', ' ')}{ends}: {told[name]}")
     print(f"by {method}, relative error at most {bound:.1e}")
 
 
-def _mean(chain: Chain, start: int, goals: Sequence[int]) -> tuple[float | Fraction, str, float]:
+Solved = tuple[float | Fraction | Sequence[float | Fraction], str, float]
+
+
+def _between(chain: Chain, quantity: str, start: int, goals: Sequence[int]) -> Solved:
+    """A quantity of the walk from a state to a set, on what can be reached from the state."""
     reached = chain.reachable_part(start)
     inside = [reached.index(chain.states[b]) for b in goals if chain.states[b] in reached.states]
     if not inside:
         name = chain.states[start]
         raise ChainError(f"unreachable target: no path from {name!r} to it; choose another target")
     a = reached.index(chain.states[start])
-    try:
-        solution = elimination.mean_hitting_times(reached, inside)
-        return float(solution.values[a]), "state reduction", solution.relative_error_bound
-    except ChainError:
-        if reached.size > 500 or reached.unreachable_from(inside):
-            raise
-        return exact.mean_hitting_times(reached, inside)[a], "exact arithmetic", 0.0
+    by = "state reduction"
+    match quantity:
+        case "hitting-time":
+            solution = elimination.mean_hitting_times(reached, inside)
+            return solution.numbers()[a], by, solution.relative_error_bound
+        case "second-moment":
+            moments = quantities.second_moments(reached, inside)
+            return moments.value[a], by, moments.relative_error_bound or 0.0
+        case "variance":
+            found = quantities.variances(reached, inside)
+            value, error = found.values[a], found.error_bound[a]
+            if abs(value) <= error:
+                raise ChainError(
+                    "the digits of the variance cancel: the time hardly varies; ask for its second "
+                    "moment"
+                )
+            return _double(value), by, float(error / (abs(value) - error))
+    escape = quantities.escape_probability(reached, a, inside)
+    return escape.value, by, escape.relative_error_bound or 0.0
 
 
-def _stationary(chain: Chain) -> tuple[Sequence[float | Fraction], str, float]:
-    try:
-        solution = elimination.stationary(chain)
-        return solution.values.tolist(), "state reduction", solution.relative_error_bound
-    except ChainError:
-        if chain.size > 500 or not chain.is_irreducible():
-            raise
-        return exact.stationary(chain), "exact arithmetic", 0.0
+def _of_whole(chain: Chain, quantity: str) -> Solved:
+    """A quantity of the whole chain."""
+    match quantity:
+        case "stationary":
+            law = elimination.stationary(chain)
+            return law.numbers(), "state reduction", law.relative_error_bound
+        case "kemeny":
+            constant = quantities.kemeny_constant(chain)
+            return constant.value, "state reduction", constant.relative_error_bound or 0.0
+    modes = slow_modes.slow_modes(chain)
+    gap = Fraction(float(modes.rates[0].real)) * Fraction(2) ** modes.exponent
+    if modes.condition[0] > 1:
+        raise ChainError(
+            "the chain is not reversible: 1 - lambda is no spectral gap; ask for another quantity"
+        )
+    return _double(gap), "Lanczos on the group inverse", float(modes.relative_error_bound[0])
+
+
+def _double(value: Fraction) -> float | Fraction:
+    """The nearest double, unless it leaves the range of one."""
+    size = value.numerator.bit_length() - value.denominator.bit_length()
+    return float(value) if not value or -1020 < size < 1020 else value
 
 
 def _plain(value: float | Fraction) -> float | str:
@@ -689,13 +733,61 @@ def simulate_command(
     at: At = None,
     start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
     targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="events: from one sparse event to the next, at any epsilon; steps: step by step.",
+        ),
+    ] = "events",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate hitting times step by step."""
+    """Simulate hitting times, exactly in law, at a cost that does not depend on epsilon."""
+    if method not in ("events", "steps"):
+        raise InputError(f"unknown method {method!r}: give events or steps")
+    chain, clusters, a, goals = _problem(family_or_chain, at, start, targets)
+    rng = np.random.default_rng(seed)
+    with _progress(replicas) as advance:
+        done = 0
+
+        def report(count: int) -> None:
+            nonlocal done
+            advance("replicas", count - done)
+            done = count
+
+        sample: simulate.Sample | events.Sample
+        if method == "steps":
+            sample = simulate.hitting_times(chain, a, goals, replicas, rng, progress=report)
+        else:
+            sample = events.hitting_times(
+                chain, a, goals, replicas, rng, clusters=clusters, progress=report
+            )
+    told = {
+        "mean": sample.mean,
+        "standard_error": sample.standard_error,
+        "replicas": replicas,
+        "seed": seed,
+        "steps": sample.steps,
+        "method": method,
+    }
+    if as_json:
+        _print_json(told)
+    else:
+        print(
+            f"mean {sample.mean:.6g}, standard error {sample.standard_error:.2g}, "
+            f"{replicas} replicas, seed {seed}, {sample.steps} steps"
+        )
+
+
+def _problem(
+    family_or_chain: str, at: str | None, start: str | None, targets: str | None
+) -> tuple[Chain, list[list[int]] | None, int, list[int]]:
+    """A chain, its clusters where a family knows them, the start and the targets."""
     if Path(family_or_chain).suffix in (".csv", ".npz", ".json"):
         chain = read_chain(family_or_chain)
         if at is not None:
             raise InputError("--at belongs to a family; a chain file has its numbers")
+        clusters = None
         a, goals = _ends(chain, start, targets)
     else:
         family = load(family_or_chain)
@@ -709,35 +801,16 @@ def simulate_command(
                 f"{family.states(point)} states at {describe(point)} are too many to write out: "
                 f"take at most {render.LARGEST_CHAIN}"
             )
-        chain = concrete(family.explicit(point))
+        explicit = family.explicit(point)
+        chain = concrete(explicit)
+        members: dict[int, list[int]] = {}
+        for number, k in enumerate(explicit.clusters):
+            members.setdefault(k, []).append(number)
+        clusters = list(members.values())
         ends = (family.start("", point), family.target("", point))
         names = [f"{k}.{i}" for k, i in ends]
         a, goals = _ends(chain, start or names[0], targets or names[1])
-    with _progress(replicas) as advance:
-        done = 0
-
-        def report(count: int) -> None:
-            nonlocal done
-            advance("replicas", count - done)
-            done = count
-
-        sample = simulate.hitting_times(
-            chain, a, goals, replicas, np.random.default_rng(seed), progress=report
-        )
-    told = {
-        "mean": sample.mean,
-        "standard_error": sample.standard_error,
-        "replicas": replicas,
-        "seed": seed,
-        "steps": sample.steps,
-    }
-    if as_json:
-        _print_json(told)
-    else:
-        print(
-            f"mean {sample.mean:.6g}, standard error {sample.standard_error:.2g}, "
-            f"{replicas} replicas, seed {seed}, {sample.steps} steps"
-        )
+    return chain, clusters, a, goals
 
 
 @app.command("sweep")
