@@ -13,6 +13,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,8 @@ from numerics import (
     slow_modes,
     sweep,
 )
+from numerics.algorithms.registry import ALGORITHMS, read_settings
+from numerics.algorithms.task import Task, Truth
 from numerics.chain import Chain, ChainError, parse_number, read_chain
 from numerics.rows import concrete
 from numerics.verify import METHODS, Judgement, Verdict, judge
@@ -500,7 +503,7 @@ def verify(
         raise typer.Exit(1)
 
 
-class Task(NamedTuple):
+class Pending(NamedTuple):
     """A claim to verify.
 
     Attributes
@@ -515,15 +518,15 @@ class Task(NamedTuple):
     due: bool
 
 
-def _claims(targets: Sequence[str]) -> list[Task]:
+def _claims(targets: Sequence[str]) -> list[Pending]:
     """Every claim asked for; those of built-in families and of the catalogue are due."""
-    todo: list[Task] = []
+    todo: list[Pending] = []
     derivations: dict[str, Derivation] = {}
     for target in targets:
         if target == CATALOGUE:
             for family, quantities in catalogue():
                 whole = derivation_of(family)
-                todo += [Task(family.id, whole, q, due=True) for q in quantities]
+                todo += [Pending(family.id, whole, q, due=True) for q in quantities]
             continue
         name, quantity = target, ""
         *head, last = target.rsplit("/", 1)
@@ -538,7 +541,7 @@ def _claims(targets: Sequence[str]) -> list[Task]:
             raise InputError(f"unknown claim {target!r}: {name} has {known}")
         due = bool(quantity) or name in built_in()
         asked = [quantity] if quantity else derivation.recipes
-        todo += [Task(name, derivation, q, due) for q in asked]
+        todo += [Pending(name, derivation, q, due) for q in asked]
     return todo
 
 
@@ -811,6 +814,94 @@ def _problem(
         names = [f"{k}.{i}" for k, i in ends]
         a, goals = _ends(chain, start or names[0], targets or names[1])
     return chain, clusters, a, goals
+
+
+@app.command("run")
+def run_command(
+    algorithm: Annotated[str, typer.Argument(help=" | ".join(ALGORITHMS))],
+    seed: Seed,
+    family_or_chain: Annotated[
+        str | None, typer.Argument(help="A family, or a chain file; not for limits.")
+    ] = None,
+    at: At = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
+    targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the algorithm; repeatable."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw the result: .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Run one of the paper's algorithms, and compare with what theory predicts.
+
+    epsilon_max may stand in --at; its default is 1/(10 M).
+    """
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"unknown algorithm {algorithm!r}: give one of {', '.join(ALGORITHMS)}")
+    chosen = ALGORITHMS[algorithm]
+    for file in (json_file, figure):
+        _require_writable(file)
+    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{figure}: a figure ends in .png, .svg or .pdf")
+    pairs = dict(_setting(text) for text in settings or [])
+    task = truth = None
+    if chosen.needs_task:
+        if family_or_chain is None:
+            raise InputError(f"{algorithm} needs a family or a chain file: name one")
+        at, epsilon_max, M = _without_cap(at)
+        chain, clusters, a, goals = _problem(family_or_chain, at, start, targets)
+        task = Task(chain, a, tuple(goals))
+        if clusters is not None:
+            label = {x: k for k, cluster in enumerate(clusters) for x in cluster}
+            truth = Truth.of_clusters(chain, [label[x] for x in range(chain.size)])
+        if "epsilon_max" in {field.name for field in fields(chosen.settings)}:
+            if epsilon_max is None and M is not None and algorithm == "ppo":
+                epsilon_max = f"1/{10 * int(M)}"
+            if epsilon_max is not None:
+                pairs.setdefault("epsilon_max", epsilon_max)
+    elif family_or_chain is not None or at is not None or start is not None or targets is not None:
+        raise InputError(f"{algorithm} builds its own chains: leave the family and its ends out")
+    config = read_settings(chosen.settings, pairs)
+    with _progress(1000) as advance:
+        shown = 0
+
+        def progress(done: int, of: int) -> None:
+            nonlocal shown
+            now = 1000 * done // max(of, 1)
+            advance(algorithm, now - shown)
+            shown = now
+
+        report = chosen.run(task, truth, config, np.random.default_rng(seed), progress)
+    told = {"algorithm": algorithm, "seed": seed, **report.told}
+    table = Table(show_header=False)
+    for name, value in report.rows:
+        table.add_row(name, value)
+    out.print(table)
+    if json_file is not None:
+        json_file.write_text(_json(told)["object"] + "\n", encoding="utf-8")
+    if figure is not None:
+        report.figure().savefig(figure, bbox_inches="tight")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InputError(f"--set {text}: write --set NAME=VALUE")
+    return name, value
+
+
+def _without_cap(at: str | None) -> tuple[str | None, str | None, str | None]:
+    """``--at`` without epsilon_max, epsilon_max, and M, where they are given."""
+    if at is None:
+        return None, None, None
+    parts = [part.partition("=") for part in at.split(",")]
+    given = {name.strip(): value.strip() for name, _, value in parts}
+    rest = ",".join(f"{n}{e}{v}" for n, e, v in parts if n.strip() != "epsilon_max")
+    M = given.get("M")
+    return rest, given.get("epsilon_max"), M if M is not None and M.isdecimal() else None
 
 
 @app.command("sweep")

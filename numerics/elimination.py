@@ -71,7 +71,7 @@ class Solution(Scaled):
     Attributes
     ----------
     relative_error_bound : float
-        Every value v and the exact v* satisfy |v - v*| <= relative_error_bound * v*, v* for the
+        Every value v and the exact v* satisfy abs(v - v*) <= relative_error_bound * v*, v* for the
         exact rational entries of the chain.
     states : tuple of str
         Names of the states.
@@ -137,7 +137,6 @@ class Elimination:
     def __init__(self, chain: Chain, targets: Collection[int]):
         self.chain = chain
         goals = check_targets(chain, targets)
-        require_reachable(chain, goals)
         off = np.ones(chain.size, np.bool_)
         off[list(goals)] = False
         self.free: IntArray = np.flatnonzero(off)
@@ -181,6 +180,9 @@ class Elimination:
             sets,
             self.starts,
         )
+        place, totals = self.factor[2], self.factor[5]
+        if not totals[place[:-1]].all():  # the last state of a class that no target is reached from
+            require_reachable(chain, goals)
 
     def _into_targets(
         self,

@@ -58,7 +58,7 @@ class Answer(Generic[T]):
     value : Fraction or float, a tuple of them, or a Chain
     relative_error_bound : float or None
         Every number v of `value` (for a chain, every off-diagonal entry) and the true v* satisfy
-        |v - v*| <= relative_error_bound * v*, v* for the exact entries of the chain asked about.
+        abs(v - v*) <= relative_error_bound * v*, v* for the exact entries of the chain asked about.
         0 for rationals; None where no bound is known.
     """
 
@@ -292,7 +292,7 @@ class Difference:
     values : tuple of Fraction
         The numbers.
     condition : tuple of float
-        (a + b)/|a - b| for each number a - b: how much the relative error grows; infinity at 0.
+        (a + b)/abs(a - b) for each number a - b: how much the relative error grows; infinity at 0.
     error_bound : tuple of Fraction
         Of each number, absolute.
     """
@@ -616,8 +616,8 @@ def effective_resistance(
     """Effective resistance 1/cap({x}, {y}) between two states of a reversible chain.
 
     Conductances are pi(x) P(x, y), of sum 1 over ordered pairs, so this is the commute time
-    E_x[tau_y] + E_y[tau_x] (Chandra et al. 1989). On a graph with |E| edges of resistance 1 it is
-    2 |E| times the resistance in ohms.
+    E_x[tau_y] + E_y[tau_x] (Chandra et al. 1989). On a graph with m edges of resistance 1 it is
+    2 m times the resistance in ohms.
 
     Parameters
     ----------

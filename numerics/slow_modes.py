@@ -86,7 +86,8 @@ class _Inverse:
     def on_weights(self, w: FloatArray) -> FloatArray:
         """W Z for weights of sum 0, over 2**exponent."""
         v = self._scaled(self.reduced.visits(w))
-        return v - self.law * v.sum()
+        v -= self.law * v.sum()
+        return v
 
     def _scaled(self, found: Scaled) -> FloatArray:
         shift = np.clip(found.exponent - self.exponent, -4000, 4000).astype(np.int32)

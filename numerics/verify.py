@@ -49,7 +49,7 @@ _MOST_STATES = {
     **dict.fromkeys((*EIGENVALUES, "metastability-ratio", "kemeny"), 60),
 }
 METHODS = ("exact", "float", "simulation")
-ALARM = 1e-9  # false-alarm rate of one simulated comparison
+ALARM = 5e-10  # false-alarm rate of one simulated comparison
 REPLICAS = 2000
 MOST_STEPS = 10**8  # of all replicas together
 

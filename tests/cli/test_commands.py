@@ -33,7 +33,7 @@ DERIVED = {
 }
 UNEQUAL_AT = "K_1=2,K_2=3,M_1=3,M_2=5,epsilon=1/10"
 COMMANDS = (
-    *("families", "new", "derive", "verify", "check", "solve", "simulate", "sweep", "book"),
+    *("families", "new", "derive", "verify", "check", "solve", "simulate", "run", "sweep", "book"),
 )
 
 
@@ -128,6 +128,7 @@ def test_help_teaches(command, run):
         "check": ("--family", "certificate"),
         "solve": ("--quantity", "--from", "--to", "stationary", ".csv"),
         "simulate": ("--replicas", "--seed", "--at", "--from", "--to", "--method"),
+        "run": ("--seed", "--at", "--from", "--to", "--set", "--json", "--figure"),
         "sweep": ("--scheduler", "--store", "--export", "--workers"),
         "families": ("--json",),
         "new": ("skeleton",),

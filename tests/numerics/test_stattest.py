@@ -276,16 +276,20 @@ WITHOUT = {
 
 
 def totals(folder: Path) -> Iterator[tuple[str, float]]:
-    """Every Budget(total) of the tests, with its file."""
+    """Every Budget(total), and every total called FALSE_ALARMS, of the tests, with its file."""
     for file in sorted(folder.rglob("*.py")):
         for node in ast.parse(file.read_text()).body:
+            if not isinstance(node, ast.Assign):
+                continue
+            value, (name, *_) = node.value, node.targets
             if (
-                isinstance(node, ast.Assign)
-                and isinstance(node.value, ast.Call)
-                and isinstance(node.value.func, ast.Name)
-                and node.value.func.id == "Budget"
+                isinstance(value, ast.Call)
+                and isinstance(value.func, ast.Name)
+                and value.func.id == "Budget"
             ):
-                yield file.relative_to(folder).as_posix(), ast.literal_eval(node.value.args[0])
+                yield file.relative_to(folder).as_posix(), ast.literal_eval(value.args[0])
+            if isinstance(name, ast.Name) and name.id == "FALSE_ALARMS":
+                yield file.relative_to(folder).as_posix(), ast.literal_eval(value)
 
 
 def test_suite_alarms_falsely_with_probability_below_one_in_a_million():

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,9 +61,8 @@ def test_wrong_watched_cluster_is_refuted():
     for method in ("exact", "float"):
         point = claim.domain.points(3, seed=1)[-1]
         assert verify.measure(claim, other.family, method, point).verdict == "REFUTED"
-    stay: dict[verify.Key, verify.Band] = {
-        (("home", None), ("home", None)): (Fraction(1, 10**12), Fraction(2, 10**12))
-    }
+    key = (("home", None), ("home", None))
+    stay: Any = {key: (Fraction(1, 10**12), Fraction(2, 10**12))}
     margin, reason = verify._compare(claim, point, stay)
     assert margin == 1
     assert "home -> home" in reason
