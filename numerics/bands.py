@@ -104,3 +104,38 @@ def add(m: float, b: int, other: float, other_b: int) -> tuple[float, int]:
     if b == other_b + 1:
         return normal(m + other * DOWN, b)
     return m, b
+
+
+@njit(cache=True)
+def add_twice(
+    m: float, low: float, b: int, other: float, other_low: float, other_b: int
+) -> tuple[float, float, int]:
+    """Sum of two numbers in twice the precision: what rounding took away is carried as `low`.
+
+    Two-sum (Knuth 1997, *The Art of Computer Programming* 2, section 4.2.2).
+    """
+    if other == 0.0:
+        return m, low, b
+    if m == 0.0:
+        return other, other_low, other_b
+    if b < other_b:
+        m, low, b, other, other_low, other_b = other, other_low, other_b, m, low, b
+    if b > other_b + 1:
+        return m, low, b
+    if b > other_b:
+        other, other_low = other * DOWN, other_low * DOWN
+    s = m + other
+    part = s - m
+    low += other_low + ((m - (s - part)) + (other - part))
+    return normal_twice(s, low, b)
+
+
+@njit(cache=True)
+def normal_twice(m: float, low: float, b: int) -> tuple[float, float, int]:
+    """Bring a number in twice the precision back into the band."""
+    scaled, band = normal(m, b)
+    if band > b:
+        low *= DOWN
+    elif band < b:
+        low *= UP
+    return scaled, low, band

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from numerics.bands import DOWN, FLOOR, BandArray, add, normal
+from numerics.bands import DOWN, FLOOR, BandArray, add, add_twice, normal, normal_twice
 from numerics.chain import FloatArray, IntArray
 
 Index = npt.NDArray[np.int32]
@@ -544,33 +544,45 @@ def solve_costs(
     value: FloatArray,
     value_b: BandArray,
 ) -> None:
-    """Turn the cost of a step from each state into the mean total cost, in place."""
+    """Turn the cost of a step from each state into the mean total cost, in place.
+
+    Sums are made in twice the precision: many clusters alike round alike, and would add up.
+    """
     nodes = len(starts) - 1
+    low = np.zeros(len(value))
     for node in range(nodes):
         for k in range(starts[node], starts[node + 1]):
-            m, b = value[order[k]], value_b[order[k]]
+            m, rest, b = value[order[k]], low[order[k]], value_b[order[k]]
             if m == 0.0:
                 continue
             shift = first[node] + k - starts[node] - place[k]
             for at in range(place[k] + 1, place[k + 1]):
                 if into[at] > 0.0:
                     i = index[shift + at]
-                    p, p_b = normal(m * into[at], b + into_b[at])
-                    value[i], value_b[i] = add(value[i], value_b[i], p, p_b)
+                    p, q, p_b = normal_twice(m * into[at], rest * into[at], b + into_b[at])
+                    value[i], low[i], value_b[i] = add_twice(
+                        value[i], low[i], value_b[i], p, q, p_b
+                    )
     for node in range(nodes - 1, -1, -1):
         for k in range(starts[node + 1] - 1, starts[node] - 1, -1):
             state = order[k]
-            m, b = 0.0, 0
+            m, rest, b = 0.0, 0.0, 0
             if value[state] != 0.0:
                 total, total_b = into[place[k]], into_b[place[k]]
-                m, b = normal(value[state] / total, value_b[state] - total_b)
+                m, rest, b = normal_twice(
+                    value[state] / total, low[state] / total, value_b[state] - total_b
+                )
             shift = first[node] + k - starts[node] - place[k]
             for at in range(place[k] + 1, place[k + 1]):
                 i = index[shift + at]
                 if onward[at] > 0.0 and value[i] != 0.0:
-                    p, p_b = normal(onward[at] * value[i], onward_b[at] + value_b[i])
-                    m, b = add(m, b, p, p_b)
-            value[state], value_b[state] = m, b
+                    p, q, p_b = normal_twice(
+                        onward[at] * value[i], onward[at] * low[i], onward_b[at] + value_b[i]
+                    )
+                    m, rest, b = add_twice(m, rest, b, p, q, p_b)
+            value[state], low[state], value_b[state] = m, rest, b
+    for i in range(len(value)):
+        value[i], value_b[i] = normal(value[i] + low[i], value_b[i])
 
 
 @njit(cache=True)

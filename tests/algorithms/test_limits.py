@@ -673,7 +673,7 @@ def test_no_local_learner_beats_its_bound_at_fourteen():
     for access in ("path", "neighbourhood"):
         for learner in LEARNERS:
             found = measure(config, access, learner, 14, 1, rng)
-            assert found.bound < 0.53
+            assert found.bound < 0.54
             assert not beats(found)
 
 

@@ -131,6 +131,14 @@ def test_ring_of_cliques_from_its_closed_form(K, M, exponent):
     assert abs(solution.fraction(2) / true - 1) < 1e-13
 
 
+def test_errors_of_many_clusters_do_not_add_up():
+    """All clusters round alike; sums in one precision miss by 3e-13 here."""
+    K, M, d, epsilon = 20000, 8, 10000, 2.0**-20
+    solution = elimination.mean_hitting_times(ring(K, M, epsilon), [d * M + 2])
+    point = {"K": Fraction(K), "M": Fraction(M), "epsilon": Fraction(epsilon), "d": Fraction(d)}
+    assert abs(solution.fraction(2) / evaluate(TIME, point) - 1) < 5e-14
+
+
 def test_entries_grow_like_the_number_of_states():
     """Time and memory are in proportion to the entries of the factor, whatever the machine."""
     per_state = [
