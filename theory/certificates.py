@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -49,8 +50,10 @@ def certify(
     try:
         domain = kind(statement, full, told)
     except checker.Refused as error:
-        domain = checker.Domain(statement["domain"], _charts)
-        wrong = [text for text, (q, _) in domain.facts.items() if domain.sign(-q, True)]
+        wrong = []
+        with suppress(checker.Refused):  # a domain that cannot be read is not empty
+            domain = checker.Domain(statement["domain"], _charts)
+            wrong = [text for text, (q, _) in domain.facts.items() if domain.sign(-q, True)]
         if not wrong:
             raise NoProof(f"{statement['kind']}: {error}") from error
         shown, premises = {"vacuous": wrong[0]}, []

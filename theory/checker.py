@@ -1801,7 +1801,7 @@ def sentence(s: Any) -> str:
         )
     elif kind == "comparison":
         values = [f"\n  v{n} = {v['value']} ({v['kind']})" for n, v in enumerate(s["where"])]
-        return " and ".join(s["claims"]) + " for" + "".join(values)
+        return " and ".join(s["claims"]) + (" for" + "".join(values) if values else "")
     elif kind == "spectral-gap":
         exact = f" and equals {s['value']}" if "value" in s else ""
         which = "every reversible chain that lumps to these rows, at any value of what is not named"

@@ -103,6 +103,13 @@ def test_altered_certificate_is_refused(drift, part, key, value):
         checker.check({**certificate, part: {**certificate[part], key: value}})
 
 
+def test_what_cannot_be_read_is_no_proof():
+    on = {"integers": ["K"], "reals": [], "facts": ["K*q >= 1"], "values": {}}
+    statement = {"kind": "comparison", "domain": on, "claims": ["K >= 1"], "where": []}
+    with pytest.raises(certificates.NoProof, match="unknown name q"):
+        certificates.certify(statement)
+
+
 # ---------------------------------------------------------------- Sturm's sequences
 def interval(*facts):
     data = {"integers": [], "reals": ["p"], "facts": list(facts)}
