@@ -14,6 +14,7 @@ import re
 import zlib
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ import pytest
 
 from theory import checker
 from theory.claims import Derivation
-from theory.family import built_in
+from theory.family import built_in, load
 from theory.spectrum import gap_by_test_function
 
+DRIFT = Path(__file__).parents[1] / "data" / "drift.py"
 COUNTS = {  # alterations of each certificate in the default run
     "complete/hitting-time": 60,
     "complete/exit-time": 40,
+    "drift/hitting-time": 40,
     "complete/stationary": 60,
     "complete/aggregated-matrix": 40,
     "complete/aggregated-hitting-time": 40,
@@ -63,7 +66,7 @@ TOLERANCE = 1e-7
 
 @cache
 def derivation(family):
-    return Derivation(built_in()[family])
+    return Derivation(load(str(DRIFT)) if family == "drift" else built_in()[family])
 
 
 @cache
@@ -375,6 +378,20 @@ def quotient_gap(chain, env):
 
 
 def judge_time(s, env):
+    time = time_from_start(s, env)
+    value = float(number(s["value"], env))
+    ensure(abs(value - time) <= 1e-6 * (1 + abs(value)), f"{value} is not {time}")
+
+
+def judge_between(s, env):
+    time = time_from_start(s, env)
+    lower, upper = (float(number(s[side], env)) for side in ("lower", "upper"))
+    slack = 1e-6 * (1 + abs(time))
+    ensure(lower <= time + slack, f"{lower} is above {time}")
+    ensure(upper >= time - slack, f"{upper} is below {time}")
+
+
+def time_from_start(s, env):
     states, _, matrix = explicit(s["chain"], env, s["target"])
     off = [i for i, (name, _) in enumerate(states) if name not in s["target"]]
     name, index = s["start"]
@@ -382,9 +399,8 @@ def judge_time(s, env):
     time = np.zeros(len(states))
     if off:
         time[off] = np.linalg.solve(np.eye(len(off)) - matrix[np.ix_(off, off)], np.ones(len(off)))
-    value = float(number(s["value"], env))
-    ensure(abs(value - time[start]) <= 1e-6 * (1 + abs(value)), f"{value} is not {time[start]}")
     ensure(min(time) >= 0, "no mean time")
+    return time[start]
 
 
 def judge_law(s, env):
@@ -471,6 +487,7 @@ def judge_instance(s, env):
 
 JUDGES = {
     "mean-hitting-time": judge_time,
+    "hitting-time-between": judge_between,
     "stationary": judge_law,
     "aggregated-matrix": judge_matrix,
     "gap-lower": judge_lower,
@@ -542,7 +559,7 @@ def kinds(found):
 def test_alterations_are_many_and_of_every_kind():
     assert sum(COUNTS.values()) >= 600
     assert sum(MORE.values()) >= 1400
-    assert {name.split("/")[0] for name in COUNTS} == set(built_in())
+    assert {name.split("/")[0] for name in COUNTS} == {*built_in(), "drift"}
     found = [json.loads(original(name)) for name in COUNTS]
     missing = set(checker.KINDS) - set().union(*map(kinds, found))
     assert missing == OF_COMPOSITIONS  # altered in test_composed_certificates and test_catalogue
