@@ -216,7 +216,7 @@ class Elimination:
             What an error message calls the result.
         """
         value, band = self._start(costs)
-        multifrontal.solve_costs(self.order, self.starts, *self.factor, value, band)
+        self._solve(value, band, costs=True)
         return self._solution(value, band, what)
 
     def visits(self, start: Costs, what: str = "mean number of visits to") -> Solution:
@@ -228,8 +228,29 @@ class Elimination:
             Weight with which the walk starts in each state, as for `costs`.
         """
         value, band = self._start(start)
-        multifrontal.solve_visits(self.order, self.starts, *self.factor, value, band)
+        self._solve(value, band, costs=False)
         return self._solution(value, band, what)
+
+    def _solve(self, value: FloatArray, band: BandArray, *, costs: bool) -> None:
+        first, index, place, onward, onward_b, into, into_b = self.factor
+        forth, back = (into, into_b), (onward, onward_b)
+        if not costs:
+            forth, back = back, forth
+        multifrontal.solve(
+            self.order,
+            self.starts,
+            first,
+            index,
+            place,
+            forth[0],
+            forth[1],
+            back[0],
+            back[1],
+            into,
+            into_b,
+            value,
+            band,
+        )
 
     def _start(self, costs: Costs | None) -> tuple[FloatArray, BandArray]:
         n = len(self.free)

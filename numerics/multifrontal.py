@@ -531,22 +531,27 @@ def _wider_index(old: Index, used: int, more: int) -> Index:
 
 # ---------------------------------------------------------------- solves
 @njit(cache=True)
-def solve_costs(
+def solve(
     order: Index,
     starts: Index,
     first: IntArray,
     index: Index,
     place: IntArray,
-    onward: FloatArray,
-    onward_b: Index,
-    into: FloatArray,
-    into_b: Index,
+    forth: FloatArray,
+    forth_b: Index,
+    back: FloatArray,
+    back_b: Index,
+    total: FloatArray,
+    total_b: Index,
     value: FloatArray,
     value_b: BandArray,
 ) -> None:
-    """Turn the cost of a step from each state into the mean total cost, in place.
+    """Solve with what `eliminate` returned, in place.
 
-    Sums are made in twice the precision: many clusters alike round alike, and would add up.
+    With `forth` the entries `into` and `back` those `onward`, the cost of a step from each state
+    becomes the mean total cost; the other way round, the weight with which a walk starts in each
+    state becomes the mean number of visits. `total` is `into`, where the totals stand. Sums are
+    made in twice the precision: many clusters alike round alike, and would add up.
     """
     nodes = len(starts) - 1
     low = np.zeros(len(value))
@@ -557,9 +562,9 @@ def solve_costs(
                 continue
             shift = first[node] + k - starts[node] - place[k]
             for at in range(place[k] + 1, place[k + 1]):
-                if into[at] > 0.0:
+                if forth[at] > 0.0:
                     i = index[shift + at]
-                    p, q, p_b = normal_twice(m * into[at], rest * into[at], b + into_b[at])
+                    p, q, p_b = normal_twice(m * forth[at], rest * forth[at], b + forth_b[at])
                     value[i], low[i], value_b[i] = add_twice(
                         value[i], low[i], value_b[i], p, q, p_b
                     )
@@ -568,61 +573,18 @@ def solve_costs(
             state = order[k]
             m, rest, b = 0.0, 0.0, 0
             if value[state] != 0.0:
-                total, total_b = into[place[k]], into_b[place[k]]
+                rate, rate_b = total[place[k]], total_b[place[k]]
                 m, rest, b = normal_twice(
-                    value[state] / total, low[state] / total, value_b[state] - total_b
+                    value[state] / rate, low[state] / rate, value_b[state] - rate_b
                 )
             shift = first[node] + k - starts[node] - place[k]
             for at in range(place[k] + 1, place[k + 1]):
                 i = index[shift + at]
-                if onward[at] > 0.0 and value[i] != 0.0:
+                if back[at] > 0.0 and value[i] != 0.0:
                     p, q, p_b = normal_twice(
-                        onward[at] * value[i], onward[at] * low[i], onward_b[at] + value_b[i]
+                        back[at] * value[i], back[at] * low[i], back_b[at] + value_b[i]
                     )
                     m, rest, b = add_twice(m, rest, b, p, q, p_b)
             value[state], low[state], value_b[state] = m, rest, b
     for i in range(len(value)):
         value[i], value_b[i] = normal(value[i] + low[i], value_b[i])
-
-
-@njit(cache=True)
-def solve_visits(
-    order: Index,
-    starts: Index,
-    first: IntArray,
-    index: Index,
-    place: IntArray,
-    onward: FloatArray,
-    onward_b: Index,
-    into: FloatArray,
-    into_b: Index,
-    value: FloatArray,
-    value_b: BandArray,
-) -> None:
-    """Turn the weight with which a walk starts in each state into mean visits, in place."""
-    nodes = len(starts) - 1
-    for node in range(nodes):
-        for k in range(starts[node], starts[node + 1]):
-            m, b = value[order[k]], value_b[order[k]]
-            if m == 0.0:
-                continue
-            shift = first[node] + k - starts[node] - place[k]
-            for at in range(place[k] + 1, place[k + 1]):
-                if onward[at] > 0.0:
-                    i = index[shift + at]
-                    p, p_b = normal(m * onward[at], b + onward_b[at])
-                    value[i], value_b[i] = add(value[i], value_b[i], p, p_b)
-    for node in range(nodes - 1, -1, -1):
-        for k in range(starts[node + 1] - 1, starts[node] - 1, -1):
-            state = order[k]
-            m, b = 0.0, 0
-            if value[state] != 0.0:
-                total, total_b = into[place[k]], into_b[place[k]]
-                m, b = normal(value[state] / total, value_b[state] - total_b)
-            shift = first[node] + k - starts[node] - place[k]
-            for at in range(place[k] + 1, place[k + 1]):
-                i = index[shift + at]
-                if into[at] > 0.0 and value[i] != 0.0:
-                    p, p_b = normal(into[at] * value[i], into_b[at] + value_b[i])
-                    m, b = add(m, b, p, p_b)
-            value[state], value_b[state] = m, b

@@ -475,7 +475,7 @@ def kemeny_constant(chain: Chain, method: Method = "float") -> Answer[Number]:
     Parameters
     ----------
     chain : Chain
-        Irreducible chain of N states; in floating point time grows as N^4.
+        Irreducible chain of N states; in floating point its time is that of N eliminations.
     method : ``"exact"`` or ``"float"``
 
     Raises
@@ -652,7 +652,7 @@ def metastability_ratio(
     Parameters
     ----------
     chain : Chain
-        Irreducible chain of N states; in floating point time grows as N^4.
+        Irreducible chain of N states; in floating point its time is that of N eliminations.
     representatives : collection of int
         S_o: at least two states, and not all.
     method : ``"exact"`` or ``"float"``

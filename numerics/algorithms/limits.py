@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -314,14 +314,14 @@ def run(
     radii = range(config.falls + 1)
     longest = max(config.lengths)
     plan: list[Callable[[], Measured]] = [
-        lambda a=access, k=kind, n=length: measure(config, a, k, n, config.radius, rng)  # type: ignore[misc]
+        partial(measure, config, access, kind, length, config.radius, rng)
         for length in config.lengths
         for access in ("none", "path", "neighbourhood")
         for kind in LEARNERS
     ]
     lengths = len(plan)
     plan += [
-        lambda r=radius, k=kind: measure(config, "neighbourhood", k, longest, r, rng)  # type: ignore[misc]
+        partial(measure, config, "neighbourhood", kind, longest, radius, rng)
         for radius in radii
         for kind in ("hidden", "asking")
     ]
