@@ -20,9 +20,12 @@ test: $(READY)  ## run the fast tests
 slow: $(READY)  ## run the slow tests
 	$(BIN)/pytest -n $(JOBS) -m "slow and not browser"
 
-benchmark: $(READY)  ## time solving from rows against stormpy and SymPy
+benchmark: $(READY)  ## compare speed and digits with other packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -e '.[benchmark]'
 	$(BIN)/python tests/benchmarks/rows.py
+	$(BIN)/python tests/benchmarks/accuracy.py
+	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/simulation.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

@@ -207,9 +207,8 @@ class Chain:
         # Search backwards from one extra node N that precedes every target.
         tail = np.concatenate([self.target, np.full(len(goals), self.size)])
         head = np.concatenate([self.source, np.array(goals, dtype=np.int64)])
-        reached = csgraph.breadth_first_order(
-            _graph(tail, head, self.size + 1), self.size, return_predecessors=False
-        )
+        graph = _graph(tail, head, self.size + 1)
+        reached = csgraph.breadth_first_order(graph, self.size, return_predecessors=False)
         missed = np.ones(self.size + 1, dtype=bool)
         missed[reached] = False
         return tuple(np.flatnonzero(missed).tolist())
@@ -225,6 +224,8 @@ class Chain:
     def reachable_part(self, start: int) -> Chain:
         """The chain on the states that can be reached from a state: what a walk from it sees."""
         kept = self.reachable_from(start)
+        if len(kept) == self.size:
+            return self
         number = {state: n for n, state in enumerate(kept)}
         entries = ((number[i], number[j], p) for i, j, p in self.exact_entries() if i in number)
         return Chain.from_entries([self.states[state] for state in kept], entries)
@@ -445,11 +446,43 @@ def _from_floats(
             f"{where}, row {tail[at]}, column {head[at]}: the entry {value[at]} is not a finite "
             "number; replace it by a probability"
         )
+    fine = _sorted_if_fine(states, tail, head, value)
+    if fine is not None:
+        return Chain(states, *fine, exact=None)
     entries = (
         _Entry(i, j, Fraction(p), True, 0)
         for i, j, p in zip(tail.tolist(), head.tolist(), value.tolist(), strict=True)
     )
     return _assemble(where, states, entries, floats=True)
+
+
+def _sorted_if_fine(
+    states: Sequence[str], tail: IntArray, head: IntArray, value: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray] | None:
+    """Off-diagonal entries in order, if all is well beyond doubt: what `_assemble` would keep."""
+    size = len(states)
+    if not 0 < size <= MAX_STATES or not all(states) or len(set(states)) < size:
+        return None
+    if len(tail) and (min(tail.min(), head.min()) < 0 or max(tail.max(), head.max()) >= size):
+        return None
+    if np.any(value < 0.0):
+        return None
+    key = tail * size + head
+    if np.any(key[1:] <= key[:-1]):
+        order = np.argsort(key, kind="stable")
+        key, tail, head, value = key[order], tail[order], head[order], value[order]
+        if np.any(key[1:] == key[:-1]):
+            return None
+    total = np.bincount(tail, weights=value, minlength=size)
+    on = (tail == head) & (value > 0.0)
+    slack = float(ROUNDING) * size / 2  # the sums are rounded, by far less than the other half
+    if np.any(total > 1.0 + slack) or np.any(total[tail[on]] < 1.0 - slack):
+        return None
+    kept = (tail != head) & (value > 0.0)
+    arrays = tail[kept], head[kept], value[kept]
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays
 
 
 def _show(name: str) -> str:

@@ -9,21 +9,41 @@ import re
 import shlex
 import sys
 import textwrap
+import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from numerics import bookbuild, elimination, exact, simulate
+from numerics import (
+    bookbuild,
+    elimination,
+    events,
+    quantities,
+    simulate,
+    slow_modes,
+    sweep,
+)
+from numerics.algorithms.registry import ALGORITHMS, read_settings
+from numerics.algorithms.task import Task, Truth
 from numerics.chain import Chain, ChainError, parse_number, read_chain
 from numerics.rows import concrete
 from numerics.verify import METHODS, Judgement, Verdict, judge
@@ -32,16 +52,17 @@ from theory.attachment import ATTACHMENTS, Attachment
 from theory.catalogue import catalogue, is_built_in, load
 from theory.catalogue import derivation as derivation_of
 from theory.claims import Claim, Derivation, NoClaim, named
-from theory.domain import DomainError, describe
+from theory.domain import DomainError, Point, describe
 from theory.expansion import expand
 from theory.family import Family, FamilyError, Problem, built_in, place_in_family
 from theory.kernel import Kernel
 from theory.kernels import kernels
 from theory.meta_graph import MetaGraph
 from theory.meta_graphs import meta_graphs
-from theory.skeleton import skeleton
+from theory.skeleton import kernel_skeleton, skeleton
 
 CATALOGUE = "catalogue"  # what verify calls the compositions of built-in parts
+ALL = "all"  # what derive calls all quantities
 
 app = typer.Typer(
     add_completion=False,
@@ -60,7 +81,7 @@ app = typer.Typer(
 
       metastable verify                        re-check every claim
 
-      metastable new mine.py                   a family of your own
+      metastable new mine.py                   a family of your own, or --kernel
 
       metastable solve chain.csv --from A --to B
     """,
@@ -81,6 +102,7 @@ KNOWN_ERRORS = (
     NoClaim,
     ChainError,
     bookbuild.BookError,
+    sweep.SweepError,
 )
 
 At = Annotated[
@@ -214,26 +236,40 @@ def _describe(family: Family) -> dict[str, Any]:
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(help="The Python file to write.")]) -> None:
-    """Write a commented skeleton of a family, ready to derive."""
+def new(
+    file: Annotated[Path, typer.Argument(help="The Python file to write.")],
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help="What happens inside one cluster, for compositions.")
+    ] = False,
+) -> None:
+    """Write a commented skeleton of a family, or of a kernel, ready to derive."""
     if file.suffix != ".py":
         raise InputError(f"{file}: a family file ends in .py")
     if file.exists():
         raise InputError(f"{file} exists: choose another name, nothing was written")
     _require_writable(file)
     identifier = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "family"
-    if identifier in built_in():
-        raise InputError(f"{identifier} is a built-in family: choose another file name")
-    file.write_text(skeleton(str(file), identifier), encoding="utf-8")
-    out.print(f"wrote {file}; now: metastable derive {file}", soft_wrap=True)
+    if identifier in (kernels() if kernel else built_in()):
+        kind = "kernel" if kernel else "family"
+        raise InputError(f"{identifier} is a built-in {kind}: choose another file name")
+    text = kernel_skeleton if kernel else skeleton
+    file.write_text(text(str(file), identifier), encoding="utf-8")
+    named = f"{file}/ring/gate" if kernel else file
+    out.print(f"wrote {file}; now: metastable derive {named}", soft_wrap=True)
 
 
 # ---------------------------------------------------------------- derive, verify, check
 @app.command()
 def derive(
-    family: Annotated[str, typer.Argument(help="A family's id, or a Python file with one family.")],
+    family: Annotated[
+        str,
+        typer.Argument(
+            help="A family's id, a Python file with one family, or KERNEL/META-GRAPH/ATTACHMENT, "
+            "the kernel an id or a Python file: mine.py/ring/gate."
+        ),
+    ],
     quantity: Annotated[
-        str, typer.Option("--quantity", "-q", help="What to derive.")
+        str, typer.Option("--quantity", "-q", help="What to derive; all: whatever there is.")
     ] = "hitting-time",
     at: At = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX only.")] = False,
@@ -249,7 +285,13 @@ def derive(
     _require_writable(certificate)
     chosen = load(family)
     point = None if at is None else _point(chosen, at)
-    claim = derivation_of(chosen).claim(quantity)
+    derivation = derivation_of(chosen)
+    if quantity == ALL:
+        if order is not None or certificate is not None:
+            raise InputError("--order and --certificate are of one quantity: name it with -q")
+        _derive_all(derivation, at, point, latex, as_json)
+        return
+    claim = derivation.claim(quantity)
     if order is not None:
         _expansion(claim, order, as_json, latex, certificate)
         return
@@ -259,17 +301,59 @@ def derive(
         certificate.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8")
     told = _claim_json(claim)
     if as_json:
-        if point is not None:
-            told |= {"at": {name: str(x) for name, x in point.items()}, **values}
-        _print_json(told)
+        _print_json(told | _at_json(point, values))
     elif latex:
         print(render.claim_latex(claim))
     else:
-        _print_claim(claim, told)
-        for name, value in values.items():
-            print(f"{name.replace('_', ' ')} at {at}: {_shorten(value)}")
+        _print_claim(claim, chosen, told)
+        _print_values(at, values)
     if told["certificate"]["verdict"] != Verdict.PROVED:
         raise typer.Exit(1)
+
+
+def _derive_all(
+    derivation: Derivation, at: str | None, point: Point | None, latex: bool, as_json: bool
+) -> None:
+    """Print every claim of a family; what is not derived is left out of JSON and LaTeX."""
+    objects: list[dict[str, Any]] = []
+    family = derivation.family
+    for quantity in (*derivation.recipes, *family.absent):
+        try:
+            claim = derivation.claim(quantity)
+        except NoClaim as error:
+            if not (latex or as_json):
+                print(f"NOT DERIVED  {error}\n")
+            continue
+        told, outside, values = _claim_json(claim), "", dict[str, object]()
+        if point is not None:
+            try:
+                values = render.values_at(claim, family, point)
+            except DomainError as error:
+                outside = str(error)
+        objects.append(told | _at_json(point, values))
+        if as_json:
+            continue
+        if latex:
+            print(render.claim_latex(claim))
+            continue
+        _print_claim(claim, family, told)
+        _print_values(at, values)
+        print(f"no value at {at}: {outside}\n" if outside else "")
+    if as_json:
+        print(_json({"claims": objects})["claims"], end="")
+    if any(told["certificate"]["verdict"] != Verdict.PROVED for told in objects):
+        raise typer.Exit(1)
+
+
+def _at_json(point: Point | None, values: Mapping[str, object]) -> dict[str, object]:
+    if point is None:
+        return {}
+    return {"at": {name: str(x) for name, x in point.items()}, **values}
+
+
+def _print_values(at: str | None, values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        print(f"{name.replace('_', ' ')} at {at}: {_shorten(value, name)}")
 
 
 def _expansion(
@@ -331,7 +415,8 @@ def _claim_json(claim: Claim) -> dict[str, Any]:
         told["orbits"] = [e.place[0] for e in claim.entries]
     elif claim.entries:
         told["expression"] = [[str(e.value)] for e in claim.entries]
-        told["clusters"] = [list(e.place) for e in claim.entries]
+        ends = "moves" if claim.quantity == "stochastic-complement" else "clusters"
+        told[ends] = [list(e.place) for e in claim.entries]
     return told | {
         "latex": render.claim_latex(claim),
         "domain": render.domain_text(claim.domain),
@@ -344,8 +429,11 @@ def _claim_json(claim: Claim) -> dict[str, Any]:
     }
 
 
-def _print_claim(claim: Claim, told: Mapping[str, Any]) -> None:
+def _print_claim(claim: Claim, family: Family, told: Mapping[str, Any]) -> None:
     print(f"{claim.id}, for {told['domain']}:")
+    ends = render.ends_text(claim, family)
+    if ends:
+        print(f"  {ends}")
     for key in ("expression", "lower", "upper"):
         if isinstance(told.get(key), str):
             print(f"  {key}: {told[key]}")
@@ -367,58 +455,93 @@ def verify(
     json_file: JsonFile = None,
     seed: Seed = 0,
 ) -> None:
-    """Re-derive and re-check claims: proof, rows, exact arithmetic, floating point, simulation."""
+    """Re-derive and re-check claims: proof, rows, exact arithmetic, floating point, simulation.
+
+    What cannot be derived of a family of yours, or of a composition, is listed as NOT DERIVED with
+    the reason; that is no failure, and left out of the JSON. Asked for by name, such a claim is
+    UNDECIDED.
+    """
     if method is not None and method not in METHODS:
         raise InputError(f"unknown method {method!r}: give one of {', '.join(METHODS)}")
     _require_writable(json_file)
     todo = _claims(targets or list(built_in()))
     judged: list[Judgement | NoClaim] = []
+    not_derived: list[NoClaim] = []
     with _progress(len(todo)) as advance:
-        for _, derivation, quantity in todo:
+        for task in todo.copy():
+            family = task.derivation.family
             try:
-                claim = derivation.claim(quantity)
+                claim = task.derivation.claim(task.quantity)
                 methods = METHODS if method is None else (method,)
-                judged.append(judge(claim, derivation.family, methods, seed=seed))
+                judged.append(judge(claim, family, methods, seed=seed))
             except NoClaim as error:
-                judged.append(error)
-            advance(f"{derivation.family.id}/{quantity}")
+                if task.due:
+                    judged.append(error)
+                else:
+                    not_derived.append(error)
+                    todo.remove(task)
+            advance(f"{family.id}/{task.quantity}")
     rows = [
-        _row(f"{d.family.id}/{q}", found) for (_, d, q), found in zip(todo, judged, strict=True)
+        _row(f"{task.derivation.family.id}/{task.quantity}", found)
+        for task, found in zip(todo, judged, strict=True)
     ]
     if json_file is not None:
         json_file.write_text(_json({"claims": rows})["claims"], encoding="utf-8")
-    width = max(len(told["claim"]) for told in rows)
+    width = max((len(told["claim"]) for told in rows), default=0)
     for told in rows:
         margin = "" if told["margin"] is None else f"margin {told['margin']:.1e}"
         print(f"{told['verdict']:<10}  {told['claim']:<{width}}  {margin:<15}  {told['method']}")
+    for none in not_derived:
+        print(f"NOT DERIVED  {str(none).replace(': not derived: ', '  ')}")
     bad = [pair for pair in zip(rows, todo, strict=True) if pair[0]["verdict"] != Verdict.PROVED]
-    for told, (name, _, quantity) in bad:
+    for told, task in bad:
+        claimed = shlex.quote(f"{task.name}/{task.quantity}")
         print(f"{told['claim']}: {told['verdict']}: {told['reason']}")
-        print(f"  reproduce: metastable verify {shlex.quote(f'{name}/{quantity}')} --seed {seed}")
+        print(f"  reproduce: metastable verify {claimed} --seed {seed}")
     print(f"{len(rows) - len(bad)} of {len(rows)} claims PROVED")
     if bad:
         raise typer.Exit(1)
 
 
-def _claims(targets: Sequence[str]) -> list[tuple[str, Derivation, str]]:
-    """The family as it was named, its derivation, and the quantity, for every claim asked for."""
-    todo: list[tuple[str, Derivation, str]] = []
+class Pending(NamedTuple):
+    """A claim to verify.
+
+    Attributes
+    ----------
+    name : the family as it was named.
+    due : whether it is a failure if the claim is not derived.
+    """
+
+    name: str
+    derivation: Derivation
+    quantity: str
+    due: bool
+
+
+def _claims(targets: Sequence[str]) -> list[Pending]:
+    """Every claim asked for; those of built-in families and of the catalogue are due."""
+    todo: list[Pending] = []
     derivations: dict[str, Derivation] = {}
     for target in targets:
         if target == CATALOGUE:
             for family, quantities in catalogue():
                 whole = derivation_of(family)
-                todo += [(family.id, whole, q) for q in quantities]
+                todo += [Pending(family.id, whole, q, due=True) for q in quantities]
             continue
         name, quantity = target, ""
         *head, last = target.rsplit("/", 1)
         if head and not last.endswith(".py") and last not in (*ATTACHMENTS, "ports"):
             name, quantity = *head, last
         derivation = derivations.setdefault(name, derivation_of(load(name)))
+        if quantity in derivation.family.absent:
+            reason = derivation.family.absent[quantity]
+            raise InputError(f"unknown claim {target!r}: not derived: {reason}")
         if quantity and quantity not in derivation.recipes:
             known = ", ".join(derivation.recipes)
             raise InputError(f"unknown claim {target!r}: {name} has {known}")
-        todo += [(name, derivation, q) for q in ([quantity] if quantity else derivation.recipes)]
+        due = bool(quantity) or name in built_in()
+        asked = [quantity] if quantity else derivation.recipes
+        todo += [Pending(name, derivation, q, due) for q in asked]
     return todo
 
 
@@ -476,33 +599,39 @@ def check(
 
 
 # ---------------------------------------------------------------- concrete chains
+SOLVED = (
+    *("hitting-time", "second-moment", "variance", "escape-probability"),
+    *("stationary", "spectral-gap", "kemeny"),
+)
+
+
 @app.command()
 def solve(
     chain: Annotated[Path, typer.Argument(help="A chain: .csv, .npz or .json.")],
     quantity: Annotated[
-        str, typer.Option("--quantity", "-q", help="hitting-time | stationary")
+        str, typer.Option("--quantity", "-q", help=" | ".join(SOLVED))
     ] = "hitting-time",
     start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
     targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a concrete chain, accurate at any epsilon."""
+    if quantity not in SOLVED:
+        raise InputError(f"unknown quantity {quantity!r}: give one of {', '.join(SOLVED)}")
     known = read_chain(chain)
-    if quantity == "stationary":
-        law, method, bound = _stationary(known)
-        told: dict[str, Any] = {
-            "stationary": {state: _plain(p) for state, p in zip(known.states, law, strict=True)}
-        }
-    elif quantity == "hitting-time":
-        a, goals = _ends(known, start, targets)
-        mean, method, bound = _mean(known, a, goals)
-        told = {
-            "from": known.states[a],
-            "to": [known.states[b] for b in goals],
-            "mean_hitting_time": _plain(mean),
-        }
+    name = f"mean_{quantity}" if quantity == "hitting-time" else quantity
+    name = name.replace("-", "_")
+    told: dict[str, Any] = {}
+    if quantity in ("stationary", "spectral-gap", "kemeny"):
+        value, method, bound = _of_whole(known, quantity)
     else:
-        raise InputError(f"unknown quantity {quantity!r}: give hitting-time or stationary")
+        a, goals = _ends(known, start, targets)
+        told = {"from": known.states[a], "to": [known.states[b] for b in goals]}
+        value, method, bound = _between(known, quantity, a, goals)
+    if isinstance(value, Sequence):
+        told[name] = {x: _plain(p) for x, p in zip(known.states, value, strict=True)}
+    else:
+        told[name] = _plain(value)
     told |= {"method": method, "relative_error_bound": bound}
     if as_json:
         _print_json(told)
@@ -513,35 +642,65 @@ def solve(
             table.add_row(state, str(p))
         out.print(table)
     else:
-        print(f"mean hitting time from {told['from']} to {', '.join(told['to'])}:", end=" ")
-        print(told["mean_hitting_time"])
+        ends = f" from {told['from']} to {', '.join(told['to'])}" if "from" in told else ""
+        print(f"{name.replace('_', ' ')}{ends}: {told[name]}")
     print(f"by {method}, relative error at most {bound:.1e}")
 
 
-def _mean(chain: Chain, start: int, goals: Sequence[int]) -> tuple[float | Fraction, str, float]:
+Solved = tuple[float | Fraction | Sequence[float | Fraction], str, float]
+
+
+def _between(chain: Chain, quantity: str, start: int, goals: Sequence[int]) -> Solved:
+    """A quantity of the walk from a state to a set, on what can be reached from the state."""
     reached = chain.reachable_part(start)
     inside = [reached.index(chain.states[b]) for b in goals if chain.states[b] in reached.states]
     if not inside:
         name = chain.states[start]
         raise ChainError(f"unreachable target: no path from {name!r} to it; choose another target")
     a = reached.index(chain.states[start])
-    try:
-        solution = elimination.mean_hitting_times(reached, inside)
-        return float(solution.values[a]), "state reduction", solution.relative_error_bound
-    except ChainError:
-        if reached.size > 500 or reached.unreachable_from(inside):
-            raise
-        return exact.mean_hitting_times(reached, inside)[a], "exact arithmetic", 0.0
+    by = "state reduction"
+    match quantity:
+        case "hitting-time":
+            solution = elimination.mean_hitting_times(reached, inside)
+            return solution.numbers()[a], by, solution.relative_error_bound
+        case "second-moment":
+            moments = quantities.second_moments(reached, inside)
+            return moments.value[a], by, moments.relative_error_bound or 0.0
+        case "variance":
+            found = quantities.variances(reached, inside)
+            value, error = found.values[a], found.error_bound[a]
+            if abs(value) <= error:
+                raise ChainError(
+                    "the digits of the variance cancel: the time hardly varies; ask for its second "
+                    "moment"
+                )
+            return _double(value), by, float(error / (abs(value) - error))
+    escape = quantities.escape_probability(reached, a, inside)
+    return escape.value, by, escape.relative_error_bound or 0.0
 
 
-def _stationary(chain: Chain) -> tuple[Sequence[float | Fraction], str, float]:
-    try:
-        solution = elimination.stationary(chain)
-        return solution.values.tolist(), "state reduction", solution.relative_error_bound
-    except ChainError:
-        if chain.size > 500 or not chain.is_irreducible():
-            raise
-        return exact.stationary(chain), "exact arithmetic", 0.0
+def _of_whole(chain: Chain, quantity: str) -> Solved:
+    """A quantity of the whole chain."""
+    match quantity:
+        case "stationary":
+            law = elimination.stationary(chain)
+            return law.numbers(), "state reduction", law.relative_error_bound
+        case "kemeny":
+            constant = quantities.kemeny_constant(chain)
+            return constant.value, "state reduction", constant.relative_error_bound or 0.0
+    modes = slow_modes.slow_modes(chain)
+    gap = Fraction(float(modes.rates[0].real)) * Fraction(2) ** modes.exponent
+    if modes.condition[0] > 1:
+        raise ChainError(
+            "the chain is not reversible: 1 - lambda is no spectral gap; ask for another quantity"
+        )
+    return _double(gap), "Lanczos on the group inverse", float(modes.relative_error_bound[0])
+
+
+def _double(value: Fraction) -> float | Fraction:
+    """The nearest double, unless it leaves the range of one."""
+    size = value.numerator.bit_length() - value.denominator.bit_length()
+    return float(value) if not value or -1020 < size < 1020 else value
 
 
 def _plain(value: float | Fraction) -> float | str:
@@ -577,13 +736,61 @@ def simulate_command(
     at: At = None,
     start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
     targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="events: from one sparse event to the next, at any epsilon; steps: step by step.",
+        ),
+    ] = "events",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate hitting times step by step."""
+    """Simulate hitting times, exactly in law, at a cost that does not depend on epsilon."""
+    if method not in ("events", "steps"):
+        raise InputError(f"unknown method {method!r}: give events or steps")
+    chain, clusters, a, goals = _problem(family_or_chain, at, start, targets)
+    rng = np.random.default_rng(seed)
+    with _progress(replicas) as advance:
+        done = 0
+
+        def report(count: int) -> None:
+            nonlocal done
+            advance("replicas", count - done)
+            done = count
+
+        sample: simulate.Sample | events.Sample
+        if method == "steps":
+            sample = simulate.hitting_times(chain, a, goals, replicas, rng, progress=report)
+        else:
+            sample = events.hitting_times(
+                chain, a, goals, replicas, rng, clusters=clusters, progress=report
+            )
+    told = {
+        "mean": sample.mean,
+        "standard_error": sample.standard_error,
+        "replicas": replicas,
+        "seed": seed,
+        "steps": sample.steps,
+        "method": method,
+    }
+    if as_json:
+        _print_json(told)
+    else:
+        print(
+            f"mean {sample.mean:.6g}, standard error {sample.standard_error:.2g}, "
+            f"{replicas} replicas, seed {seed}, {sample.steps} steps"
+        )
+
+
+def _problem(
+    family_or_chain: str, at: str | None, start: str | None, targets: str | None
+) -> tuple[Chain, list[list[int]] | None, int, list[int]]:
+    """A chain, its clusters where a family knows them, the start and the targets."""
     if Path(family_or_chain).suffix in (".csv", ".npz", ".json"):
         chain = read_chain(family_or_chain)
         if at is not None:
             raise InputError("--at belongs to a family; a chain file has its numbers")
+        clusters = None
         a, goals = _ends(chain, start, targets)
     else:
         family = load(family_or_chain)
@@ -597,35 +804,185 @@ def simulate_command(
                 f"{family.states(point)} states at {describe(point)} are too many to write out: "
                 f"take at most {render.LARGEST_CHAIN}"
             )
-        chain = concrete(family.explicit(point))
+        explicit = family.explicit(point)
+        chain = concrete(explicit)
+        members: dict[int, list[int]] = {}
+        for number, k in enumerate(explicit.clusters):
+            members.setdefault(k, []).append(number)
+        clusters = list(members.values())
         ends = (family.start("", point), family.target("", point))
         names = [f"{k}.{i}" for k, i in ends]
         a, goals = _ends(chain, start or names[0], targets or names[1])
-    with _progress(replicas) as advance:
-        done = 0
+    return chain, clusters, a, goals
 
-        def report(count: int) -> None:
-            nonlocal done
-            advance("replicas", count - done)
-            done = count
 
-        sample = simulate.hitting_times(
-            chain, a, goals, replicas, np.random.default_rng(seed), progress=report
-        )
-    told = {
-        "mean": sample.mean,
-        "standard_error": sample.standard_error,
-        "replicas": replicas,
-        "seed": seed,
-        "steps": sample.steps,
-    }
-    if as_json:
-        _print_json(told)
+@app.command("run")
+def run_command(
+    algorithm: Annotated[str, typer.Argument(help=" | ".join(ALGORITHMS))],
+    seed: Seed,
+    family_or_chain: Annotated[
+        str | None, typer.Argument(help="A family, or a chain file; not for limits.")
+    ] = None,
+    at: At = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="A", help="State.")] = None,
+    targets: Annotated[str | None, typer.Option("--to", metavar="B[,C..]", help="States.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the algorithm; repeatable."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw the result: .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Run one of the paper's algorithms, and compare with what theory predicts.
+
+    epsilon_max may stand in --at; its default is 1/(10 M).
+    """
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"unknown algorithm {algorithm!r}: give one of {', '.join(ALGORITHMS)}")
+    chosen = ALGORITHMS[algorithm]
+    for file in (json_file, figure):
+        _require_writable(file)
+    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{figure}: a figure ends in .png, .svg or .pdf")
+    pairs = dict(_setting(text) for text in settings or [])
+    task = truth = None
+    if chosen.needs_task:
+        if family_or_chain is None:
+            raise InputError(f"{algorithm} needs a family or a chain file: name one")
+        at, epsilon_max, M = _without_cap(at)
+        chain, clusters, a, goals = _problem(family_or_chain, at, start, targets)
+        task = Task(chain, a, tuple(goals))
+        if clusters is not None:
+            label = {x: k for k, cluster in enumerate(clusters) for x in cluster}
+            truth = Truth.of_clusters(chain, [label[x] for x in range(chain.size)])
+        if "epsilon_max" in {field.name for field in fields(chosen.settings)}:
+            if epsilon_max is None and M is not None and algorithm == "ppo":
+                epsilon_max = f"1/{10 * int(M)}"
+            if epsilon_max is not None:
+                pairs.setdefault("epsilon_max", epsilon_max)
+    elif family_or_chain is not None or at is not None or start is not None or targets is not None:
+        raise InputError(f"{algorithm} builds its own chains: leave the family and its ends out")
+    config = read_settings(chosen.settings, pairs)
+    with _progress(1000) as advance:
+        shown = 0
+
+        def progress(done: int, of: int) -> None:
+            nonlocal shown
+            now = 1000 * done // max(of, 1)
+            advance(algorithm, now - shown)
+            shown = now
+
+        report = chosen.run(task, truth, config, np.random.default_rng(seed), progress)
+    told = {"algorithm": algorithm, "seed": seed, **report.told}
+    table = Table(show_header=False)
+    for name, value in report.rows:
+        table.add_row(name, value)
+    out.print(table)
+    if json_file is not None:
+        json_file.write_text(_json(told)["object"] + "\n", encoding="utf-8")
+    if figure is not None:
+        report.figure().savefig(figure, bbox_inches="tight")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InputError(f"--set {text}: write --set NAME=VALUE")
+    return name, value
+
+
+def _without_cap(at: str | None) -> tuple[str | None, str | None, str | None]:
+    """``--at`` without epsilon_max, epsilon_max, and M, where they are given."""
+    if at is None:
+        return None, None, None
+    parts = [part.partition("=") for part in at.split(",")]
+    given = {name.strip(): value.strip() for name, _, value in parts}
+    rest = ",".join(f"{n}{e}{v}" for n, e, v in parts if n.strip() != "epsilon_max")
+    M = given.get("M")
+    return rest, given.get("epsilon_max"), M if M is not None and M.isdecimal() else None
+
+
+@app.command("sweep")
+def sweep_command(
+    config: Annotated[Path, typer.Argument(help="A TOML file; see above.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster; default: local."),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", metavar="FILE", help="Results; default: CONFIG's, .sqlite."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Write the store as .parquet or .csv."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Local processes; default: one a core.")
+    ] = None,
+) -> None:
+    """Run a grid of cases on Dask; a finished case is kept whatever is killed, and never run again.
+
+    A grid is the product of its lists. CONFIG, whose paths are relative to it:
+
+    \b
+      seed = 7                      # of all simulations
+      store = "results.sqlite"      # default: this name with .sqlite
+      [\\[grid]]
+      family = ["ring", "mine.py"]  # ids, compositions, files
+      quantity = "hitting-time"
+      method = ["exact", "float", "simulation", "closed-form"]
+      replicas = 200                # of a simulation
+      seeds = [0, 1, 2]             # one simulation for each
+      max-steps = 1000000000        # of a simulation, over all replicas
+      \\[grid.parameters]
+      K = [4, 8]
+      M = 5
+      epsilon = ["1/1000", 1e-2]    # exact: 1/100 and 1e-2 are one number
+
+    A chain (.csv, .npz, .json) takes from = "A" and to = ["B", "C"] in place of parameters.
+
+    Start the same command again to continue. Exit code 1 if a case failed.
+    """  # noqa: D301
+    if scheduler is not None and workers is not None:
+        raise InputError("--workers are of this machine: leave it out with --scheduler")
+    asked = sweep.read_config(config)
+    kept = asked.store if store is None else store
+    _require_writable(kept)
+    if table is not None:
+        sweep.require_exportable(table)
+        _require_writable(table)
+    known = {r.case.key for r in sweep.read_results(kept)} if kept.exists() else set()
+    before = sum(case.key in known for case in asked.cases)
+    begin = time.perf_counter()
+    with _progress(len(asked.cases) - before, TimeRemainingColumn()) as advance:
+
+        def report(result: sweep.Result) -> None:
+            print(_result_line(result), flush=True)
+            advance(result.case.family)
+
+        results = sweep.run(asked, scheduler, report, store=kept, workers=workers)
+    if table is not None:
+        sweep.export(sweep.read_results(kept), table)
+    failed = sum(result.failure is not None for result in results)
+    print(
+        f"{len(results)} cases, {before} of them from before: {len(results) - failed} done, "
+        f"{failed} failed, {time.perf_counter() - begin:.1f} s, in {kept}"
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _result_line(result: sweep.Result) -> str:
+    if result.failure is not None:
+        told = f"FAILED: {result.failure}"
+    elif result.value is not None and len(result.value) <= 40:
+        told = result.value
     else:
-        print(
-            f"mean {sample.mean:.6g}, standard error {sample.standard_error:.2g}, "
-            f"{replicas} replicas, seed {seed}, {sample.steps} steps"
-        )
+        told = "out of the range of a double" if result.double is None else f"{result.double!r}"
+    return f"{result.case}: {told}  ({result.seconds:.2f} s)"
 
 
 # ---------------------------------------------------------------- book
@@ -681,22 +1038,29 @@ def _print_json(told: Mapping[str, Any]) -> None:
     print(_json(told)["object"])
 
 
-def _shorten(value: object) -> str:
-    if isinstance(value, list):
-        return str(value).replace("'", "")
-    return str(value)
+def _shorten(value: object, name: str) -> str:
+    if name.endswith("value") and isinstance(value, list) and isinstance(value[0], str):
+        low, high = map(Fraction, value)
+        return f"{_plain((low + high) / 2)} (exact enclosure with --json)"
+    return str(value).replace("'", "")
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[..., None]]:
+def _progress(total: int, *more: ProgressColumn) -> Iterator[Callable[..., None]]:
     """A progress bar on a terminal, nothing in a pipe."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *more,
     )
-    with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as bar:
+    terminal = sys.stderr.isatty()
+    # What is printed meanwhile goes above the bar if both are on a terminal, else where it belongs.
+    above = sys.stdout.isatty()
+    with Progress(
+        *columns, console=err, transient=True, disable=not terminal, redirect_stdout=above
+    ) as bar:
         task = bar.add_task("", total=total)
 
         def advance(description: str, steps: int = 1) -> None:

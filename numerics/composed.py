@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from numerics import quantities, rows
+from numerics import elimination, exact, quantities, rows
 from numerics.chain import Chain
 from numerics.quantities import Number
 from numerics.rows import concrete
@@ -21,6 +21,7 @@ from theory.composed import (
     Pair,
     gate_and_rest,
     leaving_rows,
+    merged,
     product,
     product_chain,
 )
@@ -29,6 +30,9 @@ from theory.domain import Point
 from theory.kernel import GATE
 
 SLACK = 1e-9  # relative, for numbers that have no error bound of their own
+ROUNDING = 2.0**-50  # of a float and of its error bound
+Band = tuple[Fraction, Fraction]  # a value lies between these
+Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matrix
 
 
 def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
@@ -43,6 +47,7 @@ def row_error(claim: Claim, family: Composed, point: Point) -> str | None:
     known: list[Any] = [
         cluster.chain.to_json(),
         cluster.inside.to_json(),
+        merged(cluster.chain).to_json(),
         leaving_rows(cluster.chain).to_json(),
         *_coarser(cluster.chain),
         *(leaf.to_json() for p in meta.problems() for leaf in leaves(p.chains)),
@@ -115,8 +120,8 @@ def truth(
     explicit: ExplicitChain,
     method: str,
     point: Point,
-) -> dict[tuple[Place, ...], tuple[Number, float]]:
-    """A quantity that only composed families have, on the explicit chain: values and error bounds.
+) -> dict[Key, Band]:
+    """A quantity that only composed families have, on the explicit chain: where its values lie.
 
     Parameters
     ----------
@@ -126,7 +131,7 @@ def truth(
     states = explicit.states
     ends = [states.index(end) for end in (family.start("", point), family.target("", point))]
     if quantity == "capacity":
-        return _one(quantities.capacity(chain, ends[:1], ends[1:], way))
+        return {(): _capacity(chain, ends[0], ends[1], way)}
     if quantity == "conductance":
         return _one(quantities.conductance(chain, way))
     if quantity == "kemeny":
@@ -146,19 +151,51 @@ def truth(
     if quantity == "pseudo-spectral-gap":
         return _one(quantities.pseudo_spectral_gap(watched.value, way))
     types = [pair(family, states[n], point)[1] for n in cluster_states]
-    rows: list[dict[Place, Fraction]] = [{} for _ in types]
-    stay = [Fraction(1)] * len(types)
+    return _by_type(watched, types)
+
+
+def _by_type(watched: quantities.Answer[Chain], types: Sequence[Place]) -> dict[Key, Band]:
+    """The rows of the watched chain from one state of each type to the states of each.
+
+    What a state keeps is 1 less what it gives away, so its error is that of all it gives away,
+    however little it keeps.
+    """
+    rows: list[dict[Place, Band]] = [{t: (Fraction(1), Fraction(1))} for t in types]
     for a, b, p in watched.value.exact_entries():
-        rows[a][types[b]] = rows[a].get(types[b], Fraction(0)) + p
-        stay[a] -= p
-    found: dict[tuple[Place, ...], tuple[Number, float]] = {}
-    for a, row in enumerate(rows):
-        row[types[a]] = row.get(types[a], Fraction(0)) + stay[a]
-        bound = watched.relative_error_bound or 0.0
-        found |= {(types[a], b): (p, bound) for b, p in row.items() if p}
-    return found
+        if types[a] == types[b]:  # given away and received by the same type
+            continue
+        low, high = around(p, watched.relative_error_bound)
+        below, above = rows[a].get(types[b], (Fraction(0), Fraction(0)))
+        rows[a][types[b]] = below + low, above + high
+        below, above = rows[a][types[a]]
+        rows[a][types[a]] = below - high, above - low
+    return {
+        (here, there): band
+        for here, row in zip(types, rows, strict=True)
+        for there, band in row.items()
+    }
 
 
-def _one(answer: quantities.Answer[Number]) -> dict[tuple[Place, ...], tuple[Number, float]]:
-    bound = answer.relative_error_bound
-    return {(): (answer.value, SLACK if bound is None else bound)}
+def _capacity(chain: Chain, start: int, target: int, way: quantities.Method) -> Band:
+    """pi(a) P_a(tau_b < tau_a^+), which needs no reversibility."""
+    if way == "exact":
+        mass = around(exact.stationary(chain)[start], 0.0)
+    else:
+        law = elimination.stationary(chain)
+        mass = around(float(law.values[start]), law.relative_error_bound)
+    escape = quantities.escape_probability(chain, start, (target,), way)
+    low, high = around(escape.value, escape.relative_error_bound)
+    return mass[0] * low, mass[1] * high
+
+
+def _one(answer: quantities.Answer[Number]) -> dict[Key, Band]:
+    return {(): around(answer.value, answer.relative_error_bound)}
+
+
+def around(value: Number, bound: float | None) -> Band:
+    """Where the true number lies, given the bound on the relative error of a positive one."""
+    middle = Fraction(value)
+    if bound == 0 and isinstance(value, Fraction):
+        return middle, middle
+    slack = middle * Fraction((SLACK if bound is None else bound) + ROUNDING)
+    return middle - slack, middle + slack

@@ -53,8 +53,8 @@ COLUMNS = 78
 KINDS = {
     "mean-hitting-time": "A function $h \\ge 0$, zero on the target, with $h = 1 + Ph$ off it, row "
     "by row: it is the mean hitting time.",
-    "hitting-time-between": "A supersolution, $h \\ge 0$ with $h \\ge 1 + Ph$ off the target, and "
-    "a subsolution, $h \\le 1 + Ph$ off it and $h \\le 0$ on it.",
+    "hitting-time-between": "A supersolution, $h \\ge 0$, $h \\ge 1 + Ph$ off the target, and a "
+    "subsolution, $h \\le 1 + Ph$ off it and $h \\le 0$ on it.",
     "second-moment": "The same for the squares: $m = 2h - 1 + Pm$ off the target.",
     "return-time": "A mean hitting time, and one step before it.",
     "generating-function": "$m = \\rho Pm$ off the target, 1 on it; the target is reached.",

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerics import elimination, exact, spectrum
+from numerics.bands import Scaled
 from numerics.chain import (
     Chain,
     ChainError,
@@ -57,7 +58,7 @@ class Answer(Generic[T]):
     value : Fraction or float, a tuple of them, or a Chain
     relative_error_bound : float or None
         Every number v of `value` (for a chain, every off-diagonal entry) and the true v* satisfy
-        |v - v*| <= relative_error_bound * v*, v* for the exact entries of the chain asked about.
+        abs(v - v*) <= relative_error_bound * v*, v* for the exact entries of the chain asked about.
         0 for rationals; None where no bound is known.
     """
 
@@ -95,12 +96,289 @@ def second_moments(
     if method == "exact":
         means = exact.mean_hitting_times(chain, targets)
         return Answer(exact.expected_costs(chain, targets, [2 * h - 1 for h in means]), 0.0)
-    solution = elimination.mean_hitting_times(chain, targets)
+    reduced = elimination.Elimination(chain, targets)
+    moments = reduced.costs(_twice_less_one(reduced.costs()), "second moment from")
     # Off the set h >= 1, so the subtraction at most doubles the relative error of h.
-    costs = [max(2 * Fraction(h) - 1, Fraction(0)) for h in solution.values.tolist()]
-    moments = elimination.expected_costs(chain, targets, costs, "second moment")
-    bound = _compound(2 * solution.relative_error_bound, moments.relative_error_bound)
-    return Answer(tuple(moments.values.tolist()), bound)
+    error = moments.relative_error_bound
+    return Answer(moments.numbers(), _compound(2 * error, error))
+
+
+def _twice_less_one(solution: elimination.Solution) -> Scaled:
+    """2 h - 1 for means h, each rounded once; beyond 2**60 the 1 is less than a rounding."""
+    mantissa, exponent = 2 * solution.mantissa, solution.exponent.copy()
+    exact_ = solution.exponent == 0
+    mantissa[exact_] = np.maximum(mantissa[exact_] - 1, 0)
+    return Scaled(mantissa, exponent)
+
+
+def committor(
+    chain: Chain, goals: Collection[int], others: Collection[int], method: Method = "float"
+) -> Answer[tuple[Number, ...]]:
+    """Committor P_x(tau_A < tau_B) for disjoint sets A, `goals`, and B, `others`.
+
+    One is paid on entering A, and the walk ends on A and B.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    goals, others : collections of int
+        The sets A and B, at least one state each.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of N numbers
+        From each state; 1 on A, 0 on B.
+
+    Raises
+    ------
+    ChainError
+        If A and B meet, a state can reach neither, or one of them is not a state.
+    """
+    starts, ends = _disjoint(chain, goals, others)
+    inside = set(starts)
+    costs = [Fraction(0)] * chain.size
+    for i, j, p in chain.exact_entries():
+        if j in inside:
+            costs[i] += p
+    if method == "exact":
+        values: list[Number] = list(exact.expected_costs(chain, (*starts, *ends), costs))
+        bound = 0.0
+    else:
+        what = "hitting probability from"
+        solution = elimination.expected_costs(chain, (*starts, *ends), costs, what)
+        values, bound = list(solution.numbers()), solution.relative_error_bound
+    for state in starts:
+        values[state] = Fraction(1) if method == "exact" else 1.0
+    return Answer(tuple(values), bound)
+
+
+def absorption_probabilities(
+    chain: Chain, targets: Collection[int], method: Method = "float"
+) -> Answer[tuple[tuple[Number, ...], ...]]:
+    """Probability that a set is entered at each of its states.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of one tuple of N numbers for each state of the set, in increasing order
+        From each state of the chain; on the set, where the walk already is.
+
+    Raises
+    ------
+    ChainError
+        If a state cannot reach the set, or one of the set is not a state.
+    """
+    goals = check_targets(chain, targets)
+    if len(goals) == 1:
+        require_reachable(chain, goals)
+        one: Number = Fraction(1) if method == "exact" else 1.0
+        return Answer(((one,) * chain.size,), 0.0)
+    rows = [committor(chain, (state,), [x for x in goals if x != state], method) for state in goals]
+    bounds = [row.relative_error_bound or 0.0 for row in rows]
+    return Answer(tuple(row.value for row in rows), max(bounds))
+
+
+def mean_visits(
+    chain: Chain, state: int, targets: Collection[int], method: Method = "float"
+) -> Answer[tuple[Number, ...]]:
+    """Mean number of visits to a state before a set is reached: a column of (I - Q)^-1.
+
+    Q is the transition matrix off the set; the start counts as a visit.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    state : int
+        The state, off the set.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of N numbers
+        From each state; 0 on the set.
+
+    Raises
+    ------
+    ChainError
+        If the state is in the set, a state cannot reach the set, or one is not a state.
+    """
+    (place,), goals = _disjoint(chain, (state,), targets)
+    costs = [Fraction(int(x == place)) for x in range(chain.size)]
+    if method == "exact":
+        return Answer(exact.expected_costs(chain, goals, costs), 0.0)
+    solution = elimination.expected_costs(chain, goals, costs, "mean number of visits from")
+    return Answer(solution.numbers(), solution.relative_error_bound)
+
+
+def aggregated_matrix(
+    chain: Chain, clusters: Sequence[Collection[int]], method: Method = "float"
+) -> Answer[Chain]:
+    """The chain of the clusters, A_kl = sum over x in C_k of pi_k(x) P(x, C_l).
+
+    pi_k is the stationary law conditioned on C_k (Simon and Ando 1961, *Econometrica* 29, 111-138;
+    Courtois 1977).
+
+    Parameters
+    ----------
+    chain : Chain
+        Irreducible chain of N states.
+    clusters : sequence of collections of int
+        A partition of the states.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Answer of a Chain
+        Its states are ``"0"``, ``"1"``, ... in the order of the clusters.
+
+    Raises
+    ------
+    ChainError
+        If the clusters are no partition, the chain is not irreducible, or, in floating point, an
+        entry is too small for a double.
+    """
+    label = [-1] * chain.size
+    for k, cluster in enumerate(clusters):
+        for x in check_targets(chain, cluster):
+            if label[x] >= 0:
+                raise ChainError(f"state {chain.states[x]!r} is in two clusters; keep it in one")
+            label[x] = k
+    if -1 in label:
+        missing = chain.states[label.index(-1)]
+        raise ChainError(f"state {missing!r} is in no cluster; add it to one")
+    if method == "exact":
+        law: Sequence[Fraction] = exact.stationary(chain)
+        bound = 0.0
+    else:
+        solution = elimination.stationary(chain)
+        law = [solution.fraction(x) for x in range(chain.size)]
+        bound = _compound(solution.relative_error_bound, under=solution.relative_error_bound)
+    mass = [Fraction(0)] * len(clusters)
+    for x, k in enumerate(label):
+        mass[k] += law[x]
+    flow: dict[tuple[int, int], Fraction] = {}
+    for i, j, p in chain.exact_entries():
+        pair = label[i], label[j]
+        if pair[0] != pair[1]:
+            flow[pair] = flow.get(pair, Fraction(0)) + law[i] * p
+    names = [str(k) for k in range(len(clusters))]
+    entries = [(k, l, f / mass[k]) for (k, l), f in sorted(flow.items())]
+    if method == "exact":
+        return Answer(Chain.from_entries(names, entries), 0.0)
+    what = "an entry of the aggregated matrix"
+    values = [_rounded(p, what) for *_, p in entries]
+    ends = [k for k, *_ in entries], [l for _, l, _ in entries]
+    return Answer(Chain.from_floats(names, *ends, values), bound)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Numbers that are differences of positive ones, whose digits may cancel.
+
+    Attributes
+    ----------
+    values : tuple of Fraction
+        The numbers.
+    condition : tuple of float
+        (a + b)/abs(a - b) for each number a - b: how much the relative error grows; infinity at 0.
+    error_bound : tuple of Fraction
+        Of each number, absolute.
+    """
+
+    values: tuple[Fraction, ...]
+    condition: tuple[float, ...]
+    error_bound: tuple[Fraction, ...]
+
+
+def variances(chain: Chain, targets: Collection[int], method: Method = "float") -> Difference:
+    """Variance of the hitting time of a set from each state, E[tau^2] - E[tau]^2.
+
+    Parameters
+    ----------
+    chain : Chain
+        Chain of N states.
+    targets : collection of int
+        The set, at least one state.
+    method : ``"exact"`` or ``"float"``
+
+    Returns
+    -------
+    Difference of N numbers
+        In steps squared; 0 on the set, and wherever the time is certain.
+
+    Raises
+    ------
+    ChainError
+        If a state cannot reach the set, or one of the set is not a state.
+    """
+    if method == "exact":
+        means: Sequence[Number] = exact.mean_hitting_times(chain, targets)
+        error = 0.0
+    else:
+        solution = elimination.mean_hitting_times(chain, targets)
+        means, error = solution.numbers(), _compound(*[solution.relative_error_bound] * 2)
+    moments = second_moments(chain, targets, method)
+    pairs = [(Fraction(m), Fraction(h) ** 2) for m, h in zip(moments.value, means, strict=True)]
+    return _differences(pairs, max(error, moments.relative_error_bound or 0.0))
+
+
+def fundamental_matrix(chain: Chain, method: Method = "float") -> tuple[Difference, ...]:
+    """The fundamental matrix Z = (I - P + 1 pi)^-1, row by row.
+
+    z_xy = pi_y (1 + E_pi[tau_y] - E_x[tau_y]) (Kemeny and Snell 1960, *Finite Markov Chains*,
+    Theorem 4.4.7): off the diagonal its entries may cancel, and say how much.
+
+    Parameters
+    ----------
+    chain : Chain
+        Irreducible chain of N states; in floating point the time is that of N eliminations.
+    method : ``"exact"`` or ``"float"``
+
+    Raises
+    ------
+    ChainError
+        If the chain is not irreducible.
+    """
+    n = chain.size
+    if method == "exact":
+        law: Sequence[Fraction] = exact.stationary(chain)
+        columns = [exact.mean_hitting_times(chain, [y]) for y in range(n)]
+        error = 0.0
+    else:
+        solution = elimination.stationary(chain)
+        law = [solution.fraction(y) for y in range(n)]
+        times = elimination.hitting_matrix(chain)
+        columns = [tuple(h.fraction(x) for x in range(n)) for h in times]
+        worst = max(h.relative_error_bound for h in times)
+        error = _compound(*[solution.relative_error_bound] * 2, worst)
+    ahead = [1 + sum(p * h for p, h in zip(law, c, strict=True)) for c in columns]
+    return tuple(
+        _differences([(law[y] * ahead[y], law[y] * columns[y][x]) for y in range(n)], error)
+        for x in range(n)
+    )
+
+
+def _differences(pairs: Sequence[tuple[Fraction, Fraction]], error: float) -> Difference:
+    """a - b for pairs of numbers, each with the same relative error."""
+    values = tuple(a - b for a, b in pairs)
+    sums = [a + b for a, b in pairs]
+    condition = tuple(
+        1.0 if not s else float(s / abs(v)) if v else math.inf
+        for v, s in zip(values, sums, strict=True)
+    )
+    return Difference(values, condition, tuple(s * Fraction(error) for s in sums))
 
 
 def return_second_moment(chain: Chain, state: int, method: Method = "float") -> Answer[Number]:
@@ -125,12 +403,12 @@ def return_second_moment(chain: Chain, state: int, method: Method = "float") -> 
     if method == "exact":
         means: Sequence[Number] = exact.mean_hitting_times(chain, (state,))
     else:
-        means = elimination.mean_hitting_times(chain, (state,)).values.tolist()
+        means = elimination.mean_hitting_times(chain, (state,)).numbers()
     value = Fraction(1)
     for i, j, p in chain.exact_entries():
         if i == state:
             value += p * (2 * Fraction(means[j]) + Fraction(moments.value[j]))
-    return _answer(value, moments.relative_error_bound, method, "second moment of the return time")
+    return _answer(value, moments.relative_error_bound, method)
 
 
 def generating_function(
@@ -167,7 +445,7 @@ def generating_function(
     require_reachable(chain, goals)
     if not 0 < s < 1:
         raise ChainError(f"s = {s} is out of range; give the generating function 0 < s < 1")
-    found = _committor(_killed(chain, Fraction(s)), goals, (chain.size,), method)
+    found = committor(_killed(chain, Fraction(s)), goals, (chain.size,), method)
     return Answer(found.value[:-1], found.relative_error_bound)
 
 
@@ -197,7 +475,7 @@ def kemeny_constant(chain: Chain, method: Method = "float") -> Answer[Number]:
     Parameters
     ----------
     chain : Chain
-        Irreducible chain of N states; in floating point time grows as N^4.
+        Irreducible chain of N states; in floating point its time is that of N eliminations.
     method : ``"exact"`` or ``"float"``
 
     Raises
@@ -208,10 +486,10 @@ def kemeny_constant(chain: Chain, method: Method = "float") -> Answer[Number]:
     if method == "exact":
         return Answer(exact.kemeny_constant(chain), 0.0)
     law, times = elimination.stationary(chain), elimination.hitting_matrix(chain)
-    terms = zip(law.values.tolist(), times.values[0].tolist(), strict=True)
-    value = sum((Fraction(p) * Fraction(h) for p, h in terms), Fraction(0))
-    bound = _compound(law.relative_error_bound, times.relative_error_bound)
-    return _answer(value, bound, method, "Kemeny's constant")
+    terms = (law.fraction(y) * times[y].fraction(0) for y in range(chain.size))
+    value = sum(terms, Fraction(0))
+    bound = _compound(law.relative_error_bound, max(h.relative_error_bound for h in times))
+    return _answer(value, bound, method)
 
 
 def stochastic_complement(
@@ -283,12 +561,12 @@ def escape_probability(
     (start,), goals = _disjoint(chain, (state,), targets)
     require_reachable(chain, goals)
     if method == "exact":
-        ahead = _committor(chain, goals, (start,), method).value
+        ahead = committor(chain, goals, (start,), method).value
         step = (p * Fraction(ahead[j]) for i, j, p in chain.exact_entries() if i == start)
         return Answer(sum(step, Fraction(0)), 0.0)
     seen = elimination.watched(chain, (*goals, start))
     value = sum(seen.rows[seen.states.index(start)], Fraction(0))
-    return _answer(value, seen.relative_error_bound, method, "escape probability")
+    return _answer(value, seen.relative_error_bound, method)
 
 
 def capacity(
@@ -318,18 +596,18 @@ def capacity(
     starts, goals = _disjoint(chain, sources, targets)
     weight = exact.reversible_law(chain)
     if method == "exact":
-        h = [Fraction(x) for x in _committor(chain, starts, goals, method).value]
+        h = [Fraction(x) for x in committor(chain, starts, goals, method).value]
         form = (weight[i] * p * (h[i] - h[j]) ** 2 for i, j, p in chain.exact_entries())
         return Answer(sum(form, Fraction(0)) / 2, 0.0)
     law = elimination.stationary(chain)
     seen = elimination.watched(chain, (*starts, *goals))
     place = {state: n for n, state in enumerate(seen.states)}
     value = sum(
-        (Fraction(law.values[a]) * seen.rows[place[a]][place[b]] for a in starts for b in goals),
+        (law.fraction(a) * seen.rows[place[a]][place[b]] for a in starts for b in goals),
         Fraction(0),
     )
     bound = _compound(law.relative_error_bound, seen.relative_error_bound)
-    return _answer(value, bound, method, "capacity")
+    return _answer(value, bound, method)
 
 
 def effective_resistance(
@@ -338,8 +616,8 @@ def effective_resistance(
     """Effective resistance 1/cap({x}, {y}) between two states of a reversible chain.
 
     Conductances are pi(x) P(x, y), of sum 1 over ordered pairs, so this is the commute time
-    E_x[tau_y] + E_y[tau_x] (Chandra et al. 1989). On a graph with |E| edges of resistance 1 it is
-    2 |E| times the resistance in ohms.
+    E_x[tau_y] + E_y[tau_x] (Chandra et al. 1989). On a graph with m edges of resistance 1 it is
+    2 m times the resistance in ohms.
 
     Parameters
     ----------
@@ -358,7 +636,7 @@ def effective_resistance(
     bound = cap.relative_error_bound
     if bound is not None:
         bound = _compound(under=bound)
-    return _answer(1 / Fraction(cap.value), bound, method, "effective resistance")
+    return _answer(1 / Fraction(cap.value), bound, method)
 
 
 def metastability_ratio(
@@ -374,7 +652,7 @@ def metastability_ratio(
     Parameters
     ----------
     chain : Chain
-        Irreducible chain of N states; in floating point time grows as N^4.
+        Irreducible chain of N states; in floating point its time is that of N eliminations.
     representatives : collection of int
         S_o: at least two states, and not all.
     method : ``"exact"`` or ``"float"``
@@ -403,10 +681,10 @@ def metastability_ratio(
         return Answer(max(leave) * max(visits[y] for y in rest), 0.0)
     seen = elimination.watched(chain, chosen)
     back = elimination.escape_probabilities(chain, chosen)
-    least = Fraction(min(back.values[y] for y in rest))
+    least = min(back.fraction(y) for y in rest)
     bound = _compound(seen.relative_error_bound, under=back.relative_error_bound)
     value = max(sum(row, Fraction(0)) for row in seen.rows) / least
-    return _answer(value, bound, method, "metastability ratio")
+    return _answer(value, bound, method)
 
 
 def conductance(chain: Chain, method: Method = "float") -> Answer[Number]:
@@ -439,7 +717,7 @@ def conductance(chain: Chain, method: Method = "float") -> Answer[Number]:
     law = elimination.stationary(chain)
     flow = np.zeros((chain.size, chain.size))
     for i, j, p in chain.exact_entries():
-        flow[i, j] = _rounded(Fraction(law.values[i]) * p, "a flow between states")
+        flow[i, j] = _rounded(law.fraction(i) * p, "a flow between states")
     # Sums of positive numbers only: 2 N - 2 roundings above, N - 1 below, 1 in flow and quotient.
     error = law.relative_error_bound
     bound = _compound(error, 4 * chain.size * _UNIT, under=error)
@@ -481,27 +759,6 @@ def pseudo_spectral_gap(chain: Chain, method: Method = "float") -> Answer[Number
 
 
 # ---------------------------------------------------------------- common steps
-def _committor(
-    chain: Chain, goals: Collection[int], others: Collection[int], method: Method
-) -> Answer[tuple[Number, ...]]:
-    """P_x(tau_A < tau_B) for disjoint A, `goals`, and B, `others`: one is paid on entering A."""
-    inside = set(goals)
-    costs = [Fraction(0)] * chain.size
-    for i, j, p in chain.exact_entries():
-        if j in inside:
-            costs[i] += p
-    ends = (*goals, *others)
-    if method == "exact":
-        values: list[Number] = list(exact.expected_costs(chain, ends, costs))
-        bound = 0.0
-    else:
-        solution = elimination.expected_costs(chain, ends, costs, "hitting probability")
-        values, bound = list(solution.values.tolist()), solution.relative_error_bound
-    for state in goals:
-        values[state] = Fraction(1) if method == "exact" else 1.0
-    return Answer(tuple(values), bound)
-
-
 def _killed(chain: Chain, s: Fraction) -> Chain:
     """The chain with every entry times s, and a last state where it goes with what is left."""
     grave = "dead"
@@ -562,11 +819,12 @@ def _least_cut(law: npt.NDArray[np.float64], flow: npt.NDArray[np.float64]) -> f
     return best
 
 
-def _answer(value: Fraction, bound: float | None, method: Method, what: str) -> Answer[Number]:
-    """An exact value, or the double nearest to it with its bound."""
+def _answer(value: Fraction, bound: float | None, method: Method) -> Answer[Number]:
+    """An exact value, or the double nearest to it with its bound; beyond its range the rational."""
     if method == "exact":
         return Answer(value, 0.0)
-    return Answer(_rounded(value, f"the {what}"), None if bound is None else _compound(bound))
+    inside = not value or _TINY <= value <= _HUGE
+    return Answer(float(value) if inside else value, None if bound is None else _compound(bound))
 
 
 def _rounded(value: Fraction, what: str) -> float:

@@ -21,6 +21,7 @@ from numerics.chain import (
     FloatArray,
     require_dense,
 )
+from numerics.elimination import exact_entry
 
 _FIRST_PRECISION = 256
 # Enclosures this much smaller than the largest entry leave double rounding the largest error.
@@ -463,11 +464,13 @@ def blocks(chain: Chain, threshold: float | Fraction) -> tuple[tuple[int, ...], 
     if not 0 <= threshold < 1:
         raise ChainError(f"threshold {threshold} is not a probability; choose one in [0, 1)")
     cut = Fraction(threshold)
-    strong = [(i, j) for i, j, value in chain.exact_entries() if value > cut]
-    ends = np.array(strong, dtype=np.int64).reshape(-1, 2)
+    # Rounding is monotone: only an entry that rounds to the rounded cut needs a closer look.
+    strong = chain.probability > float(cut)
+    for e in np.flatnonzero(chain.probability == float(cut)).tolist():
+        strong[e] = exact_entry(chain, e) > cut
+    ends = chain.source[strong], chain.target[strong]
     graph = sparse.csr_array(
-        (np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])),
-        shape=(chain.size, chain.size),
+        (np.ones(len(ends[0]), dtype=np.int8), ends), shape=(chain.size, chain.size)
     )
     _, labels = csgraph.connected_components(graph, directed=False)
     members: dict[int, list[int]] = {}

@@ -6,6 +6,7 @@ the claim, the rows in that statement are those of explicit chains, and no numbe
 
 from __future__ import annotations
 
+import decimal
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,12 @@ import sympy
 
 from numerics import composed, elimination, exact, quantities, rows, simulate, spectrum
 from numerics.chain import Chain, ChainError
+from numerics.composed import Band, Key, around
 from numerics.rows import concrete
 from numerics.stattest import mean_band
 from theory import checker
 from theory.chain import (
     ExplicitChain,
-    Place,
     State,
     chain_from_json,
     leaf_at,
@@ -48,10 +49,9 @@ _MOST_STATES = {
     **dict.fromkeys((*EIGENVALUES, "metastability-ratio", "kemeny"), 60),
 }
 METHODS = ("exact", "float", "simulation")
-ALARM = 1e-9  # false-alarm rate of one simulated comparison
+ALARM = 5e-10  # false-alarm rate of one simulated comparison
 REPLICAS = 2000
 MOST_STEPS = 10**8  # of all replicas together
-FLOAT_TOLERANCE = 1e-9  # relative, for quantities that have no error bound of their own
 
 
 class Verdict(StrEnum):
@@ -74,7 +74,8 @@ class Evidence:
     point : the parameters, empty for a certificate.
     verdict : PROVED (certificates only), CONSISTENT, REFUTED, or UNDECIDED.
     margin : for bounds the smallest relative distance to a bound, for identities the largest
-        relative deviation; None where there is nothing to measure.
+        relative deviation, absolute where the number may be 0; None where there is nothing to
+        measure.
     false_fail_rate : probability that a true claim fails this check.
     seed : of the random numbers, if there were any.
     reason : one line, empty if all is well.
@@ -321,10 +322,6 @@ def _roots(certificate: Mapping[str, Any]) -> list[Any]:
 
 
 # ---------------------------------------------------------------- numbers
-Band = tuple[Fraction, Fraction]  # a value lies between these
-Key = tuple[Place, ...]  # no place for a number, one for a law, two for a matrix
-
-
 def measure(claim: Claim, family: Family, method: str, point: Point, seed: int = 0) -> Evidence:
     """Compare a claim with the explicit chain at a point, by a method that applies to it."""
     full = {**point, **_complete(family, point)}
@@ -362,14 +359,19 @@ def _compare(claim: Claim, point: Point, truth: Mapping[Key, Band]) -> tuple[flo
             below, above = enclose(claim.lower, point)[0], enclose(claim.upper, point)[1]
             bounds += [_ratio(high, below) - 1, 1 - _ratio(low, above)]
             if below > high:
-                return bounds[0], f"{where} is {_show(high)}, below the lower bound {_show(below)}"
+                told = _show(high, below)
+                return bounds[0], f"{where} is {told[0]}, below the lower bound {told[1]}"
             if above < low:
-                return bounds[1], f"{where} is {_show(low)}, above the upper bound {_show(above)}"
+                told = _show(low, above)
+                return bounds[1], f"{where} is {told[0]}, above the upper bound {told[1]}"
         if claimed:
             least, most = claimed.get(key, (Fraction(0), Fraction(0)))
-            errors.append(abs(_ratio((least + most) / 2, (low + high) / 2) - 1))
+            ours, theirs = (least + most) / 2, (low + high) / 2
+            # A value that may be 0 has no relative deviation.
+            errors.append(abs(_ratio(ours, theirs) - 1 if low > 0 else float(ours - theirs)))
             if least > high or most < low:
-                return errors[-1], f"{where} is {_show((low + high) / 2)}, not {_show(least)}"
+                told = _show(theirs, least)
+                return errors[-1], f"{where} is {told[0]}, not {told[1]}"
     if bounds:
         return min(bounds), ""
     return (max(errors), "") if errors else (None, "")
@@ -404,12 +406,9 @@ def _truth(quantity: str, family: Family, method: str, point: Point, seed: int) 
     chain, explicit = _concrete(family, point)
     kind, name = _split(quantity)
     if isinstance(family, Composed) and kind in OF_COMPOSED:
-        found = composed.truth(kind, family, chain, explicit, method, point)
-        return {
-            k: _around(x, bound) if bound else (Fraction(x),) * 2 for k, (x, bound) in found.items()
-        }
+        return composed.truth(kind, family, chain, explicit, method, point)
     if kind == "spectral-gap":
-        return {(): _around(spectrum.additive_gap(chain))}
+        return {(): around(spectrum.additive_gap(chain), None)}
     if kind in ("stationary", "aggregated-matrix"):
         return _of_law(kind, family, method, point)
     if kind == "aggregated-hitting-time":
@@ -453,7 +452,7 @@ def _hitting(chain: Chain, method: str, start: int, targets: list[int], seed: in
     solution = elimination.mean_hitting_times(chain, targets)
     mean = float(solution.values[start])
     if method == "float":
-        return _around(mean, solution.relative_error_bound)
+        return around(mean, solution.relative_error_bound)
     sample = simulate.hitting_times(
         chain, start, targets, REPLICAS, np.random.default_rng(seed), max_steps=MOST_STEPS
     )
@@ -468,12 +467,7 @@ def _way(method: str) -> quantities.Method:
 
 def _answered(answer: quantities.Answer[Any], start: int) -> Band:
     """One value of several, with the error bound of all."""
-    value = answer.value[start]
-    return (
-        (value, value)
-        if isinstance(value, Fraction)
-        else _around(float(value), answer.relative_error_bound or FLOAT_TOLERANCE)
-    )
+    return around(answer.value[start], answer.relative_error_bound)
 
 
 def _exit_law(
@@ -486,7 +480,7 @@ def _law(chain: Chain, method: str) -> tuple[Band, ...]:
     if method == "exact":
         return tuple((x, x) for x in exact.stationary(chain))
     solution = elimination.stationary(chain)
-    return tuple(_around(float(x), solution.relative_error_bound) for x in solution.values)
+    return tuple(around(float(x), solution.relative_error_bound) for x in solution.values)
 
 
 def _of_law(kind: str, family: Family, method: str, point: Point) -> dict[Key, Band]:
@@ -558,17 +552,21 @@ def _exit_start(family: Family, name: str, point: Point) -> State:
     return next(s for s in states if family.place("", s, point) == (orbit, index))
 
 
-def _around(value: float | Fraction, error: float = FLOAT_TOLERANCE) -> Band:
-    middle, slack = Fraction(value), Fraction(value) * Fraction(error + 2**-50)
-    return middle - slack, middle + slack
-
-
 def _ratio(a: Fraction, b: Fraction) -> float:
     return float(a / b) if b else (1.0 if a == b else float("inf"))
 
 
-def _show(value: Fraction) -> str:
-    return str(value) if value.denominator < 10**6 else f"{float(value):.12g}"
+def _show(*values: Fraction) -> list[str]:
+    """Numbers for people, with as many digits as tell different ones apart."""
+    if all(value.denominator < 10**6 for value in values):
+        return [str(value) for value in values]
+    digits = 12
+    while True:
+        context = decimal.Context(prec=digits)
+        told = [f"{context.divide(v.numerator, v.denominator):g}" for v in values]
+        if len(set(told)) == len(set(values)):
+            return told
+        digits += 4
 
 
 def _text(index: int | None) -> str | None:

@@ -12,6 +12,7 @@ from theory.composed import Composed, CompositionDerivation
 from theory.family import Family, FamilyError
 
 SHORT = {"clique/ring/ports": "ring", "clique/path/ports": "path"}  # gates by direction
+_TWO_PARTS = re.compile(r"(?P<kernel>.+\.py|[^/]+)/[^/]+(?<!\.py)")
 # An id has no slash, and the path of a file ends in .py.
 _COMPOSED = re.compile(r"(?P<kernel>.+?\.py|[^/]+)/(?P<meta>.+)/(?P<attachment>[^/]+)")
 
@@ -32,12 +33,24 @@ def load(name: str) -> Family:
     name = SHORT.get(name, name)
     parts = _COMPOSED.fullmatch(name)
     if parts is None or (name.endswith(".py") and parts["attachment"] not in ATTACHMENTS):
+        two = _TWO_PARTS.fullmatch(name)
+        if two is not None and (
+            two["kernel"].endswith(".py") or two["kernel"] in kernels.kernels()
+        ):
+            raise FamilyError(
+                f"unknown family {name!r}: write {name}/ATTACHMENT, such as {name}/gate"
+            )
         return family.load(name)
     kernel, meta, attachment = parts.groups()
     if attachment not in ATTACHMENTS:
         known = ", ".join(ATTACHMENTS)
         raise FamilyError(f"{name}: unknown attachment {attachment!r}: give one of {known}")
-    return Composed(kernels.find(kernel), meta_graphs.find(meta), ATTACHMENTS[attachment])
+    inside, walk = kernels.find(kernel), meta_graphs.find(meta)
+    try:
+        return Composed(inside, walk, ATTACHMENTS[attachment])
+    except FamilyError as error:
+        reason = str(error).removeprefix(f"{inside.id}/{walk.id}/{attachment}: ")
+        raise FamilyError(f"{name}: {reason}") from error
 
 
 def is_built_in(name: str) -> bool:

@@ -454,7 +454,8 @@ def _enumerate(domain: checker.Domain) -> Iterator[_Chart]:
     whole = [sympy.Symbol(n) for n in free if n not in domain.data["reals"]]
     linear = [f for f in facts if not f[1].has(*real)] if real else list(facts)
     linear.sort(key=lambda f: not f[1].has(sympy.Symbol("j")))
-    options = [list(_real_images(r, facts)) for r in real]
+    at = {sympy.Symbol(n): sympy.Rational(x) for n, x in next(_inside(domain), {}).items()}
+    options = [list(_real_images(r, facts, at)) for r in real]
     chosen_sets = itertools.combinations(linear, len(whole))
     solved = [s for c in chosen_sets if (s := _solve_linear(c, whole)) is not None]
     for solution in sorted(solved, key=_falls):
@@ -486,10 +487,16 @@ def _falls(solution: dict[sympy.Symbol, sympy.Expr]) -> bool:
     return any(value.coeff(u) < 0 for value in solution.values() for u in value.free_symbols)
 
 
-def _real_images(r: sympy.Symbol, facts: Sequence[Fact]) -> Iterator[sympy.Expr]:
+def _real_images(
+    r: sympy.Symbol, facts: Sequence[Fact], at: Mapping[sympy.Symbol, sympy.Expr]
+) -> Iterator[sympy.Expr]:
     """Ways to write r in a fact and a strict one on the other side of it, or in one fact."""
+
+    def rises(fact: Fact) -> bool:
+        return bool(sympy.diff(fact[1], r).subs(at) > 0)
+
     mine = [f for f in facts if f[1].has(r)]
-    pairs = [(a, b) for a in mine for b in mine if b[2] and _rises(a, r) != _rises(b, r)]
+    pairs = [(a, b) for a in mine for b in mine if b[2] and rises(a) != rises(b)]
     for top, bottom in [*pairs, *((top, None) for top in mine)]:
         u = sympy.Symbol(top[0])
         v, below = (sympy.Symbol(bottom[0]), bottom[1]) if bottom else (1, sympy.Integer(1))
@@ -497,11 +504,6 @@ def _real_images(r: sympy.Symbol, facts: Sequence[Fact]) -> Iterator[sympy.Expr]
         slope, rest = equation.coeff(r), equation.subs(r, 0)
         if sympy.expand(equation - slope * r - rest) == 0 and slope != 0:
             yield -rest / slope
-
-
-def _rises(fact: Fact, r: sympy.Symbol) -> bool:
-    slope = sympy.diff(fact[1], r)
-    return bool(slope.subs({s: 1 for s in slope.free_symbols}) > 0)
 
 
 def _sympy(q: Q) -> sympy.Expr:

@@ -164,9 +164,18 @@ def orbit(size: object, cluster: str, first: object = None, last: object = None)
 
 
 def row(name: str, moves: Iterable[Move], first: object = None, last: object = None) -> Row:
-    """A row; it serves j from ``first`` to ``last`` if these are given."""
+    """A row; it serves j from ``first`` to ``last`` if these are given.
+
+    A probability may also be an int or a Fraction.
+    """
     index = None if first is None else (expression(str(first)), expression(str(last)))
-    return Row(name, tuple(moves), index)
+    exact = (
+        replace(m, probability=expression(str(m.probability)))
+        if isinstance(m.probability, int | Fraction)
+        else m
+        for m in moves
+    )
+    return Row(name, tuple(exact), index)
 
 
 def dense(

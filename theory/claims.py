@@ -126,7 +126,7 @@ class Derivation:
             reason = self.family.absent[quantity]
             raise NoClaim(f"{self.family.id}/{quantity}: not derived: {reason}")
         if quantity not in self.recipes:
-            known = ", ".join(self.recipes)
+            known = ", ".join([*self.recipes, *self.family.absent])
             raise NoClaim(f"unknown quantity {quantity!r} of {self.family.id}: give one of {known}")
         if quantity not in self._claims:
             try:

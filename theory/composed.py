@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, partial
@@ -11,7 +12,7 @@ from typing import Any
 import sympy
 
 from theory import checker
-from theory.attachment import Attachment, Gate, Gates, Transitions
+from theory.attachment import Attachment, Gate, Gates, InOut, Transitions
 from theory.certificates import Certificate, NoProof, by_cases, certify
 from theory.chain import (
     Cases,
@@ -43,6 +44,7 @@ from theory.domain import Domain, Parameter, Point, expression, tidy
 from theory.family import Family, FamilyError, Problem
 from theory.kernel import GATE, HOME, Kernel
 from theory.meta_graph import MetaGraph
+from theory.results.rate import threshold
 from theory.spectrum import COSINE, RATIOS, gap_from_orbit, without
 
 # Ranges of epsilon on which bounds are tried, the widest first.
@@ -54,6 +56,7 @@ RANGES = (
     ("7*epsilon <= 3", "M*epsilon <= 1"),
     ("3*epsilon <= 1", "K*epsilon <= 1"),
     ("3*epsilon <= 1", "K*epsilon <= 1", "M*epsilon <= 1"),
+    ("4*epsilon <= 1",),
 )
 i = sympy.Symbol("i")  # the index of a type where that of a cluster is j
 Function = Mapping[str, sympy.Expr]
@@ -105,12 +108,16 @@ class Composed(Family):
             "gates": attachment.id == Gates.id and "a cluster has several gates",
             "walk": meta.symmetrised and "the walk is not reversible",
             "uniform": not kernel.uniform
-            and f"the moves of the kernel {kernel.id} are not uniform",
+            and f"the moves of the kernel {kernel.id} are not uniform on its orbits (uniform)",
             "decoy": not one_gate and f"the attachment {attachment.id} changes the moves inside",
-            "alike": not (kernel.home_is_any and one_gate) and "the states of a cluster differ",
+            "alike": not kernel.home_is_any
+            and "it needs a kernel whose states are all alike but for the gate (home_is_any)",
+            "one gate": not one_gate and f"it needs one gate to a cluster, not {attachment.id}",
             "factor": not meta.exact_gap and "the gap of the walk is known by bounds only",
             "ends": not meta.ends_alike and "no symmetry exchanges start and target",
             "clusters": not meta.clusters_alike and "the clusters are not all alike",
+            "equal": attachment.id == InOut.id
+            and "the hitting time is that of the clusters at every epsilon",
             "law": (growing and attachment.one_way)
             and "the chain is not reversible, and its orbits grow in number",
         }
@@ -121,14 +128,15 @@ class Composed(Family):
             "stationary": ("law",),
             "aggregated-hitting-time": ("law",),
             "hitting-time-bounds": ("law",),
+            "hitting-time-bounds-threshold": ("law", "equal"),
             "spectral-gap": of_gap,
             "exact-gap": (*of_blocks, "walk", "factor"),
             "metastable-eigenvalues": of_blocks,
             "pseudo-spectral-gap": of_blocks,
-            "metastability-ratio": ("alike",),
-            "capacity": (*reversible, "walk", "ends"),
+            "metastability-ratio": ("one gate", "alike"),
+            "capacity": ("walk", "ends"),
             "conductance": (*of_gap, "walk"),
-            "kemeny": ("alike", "clusters"),
+            "kemeny": ("one gate", "alike", "clusters"),
         }
         found = {
             q: [str(reasons[name]) for name in names if reasons[name]] for q, names in needs.items()
@@ -138,7 +146,7 @@ class Composed(Family):
     @property
     def home(self) -> str:
         """The type of start and target."""
-        return HOME if HOME in self.kernel.chain().orbits else GATE
+        return self.kernel.home
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -228,6 +236,7 @@ class CompositionDerivation(Derivation):
             "stationary": self._law,
             "aggregated-hitting-time": self._aggregated_time,
             "hitting-time-bounds": self._bounds,
+            "hitting-time-bounds-threshold": lambda: threshold(self).below,
             "spectral-gap": self._spectral_gap,
             "exact-gap": self._exact_gap,
             "metastable-eigenvalues": self._eigenvalues,
@@ -406,29 +415,36 @@ class CompositionDerivation(Derivation):
         """c1 T_A <= E[tau] <= c2 T_A on the first range where pure numbers are proved."""
         time, meta = self.claim("hitting-time"), self.claim("aggregated-hitting-time")
         assert meta.expression is not None
-        failure: Exception = NoProof("no range was tried")
-        for facts in RANGES:
-            domain = self.family.domain.where(*(f for f in facts if self._speaks(f)))
-            for upper in ("3/2", "2", "3", "4"):
-                claims = ["v0 >= 1*v1", f"v0 <= {upper}*v1"]
-                try:
-                    certificate = compare(domain, claims, [time.certificate, meta.certificate], 0)
-                except NoProof as error:
-                    failure = error
-                    continue
-                return self._new(
-                    "hitting-time-bounds",
-                    domain,
-                    certificate,
-                    lower=meta.expression,
-                    upper=expression(upper) * meta.expression,
-                )
-        raise failure
+        premises = [time.certificate, meta.certificate]
 
-    def _speaks(self, fact: str) -> bool:
-        """Whether the family has the parameters of a fact."""
-        names = {p.name for p in self.family.domain.parameters}
-        return {str(x) for x in self.family.domain.gap(fact).free_symbols} <= names
+        def within(factor: str, domain: Domain) -> tuple[str, Certificate]:
+            return factor, compare(domain, ["v0 >= 1*v1", f"v0 <= {factor}*v1"], premises, 0)
+
+        ranges = self._ranges(self.family.domain)
+        for facts in ranges:
+            domain = self.family.domain.where(*facts)
+            try:  # the weakest first: on most ranges it fails
+                upper, proof = within("4", domain)
+            except NoProof as error:
+                failed = "E[tau] >= T_A" if ">=" in str(error) else "E[tau] <= 4 T_A"
+                continue
+            for tighter in ("3/2", "2", "3"):
+                with suppress(NoProof):
+                    upper, proof = within(tighter, domain)
+                    break
+            bounds = {"lower": meta.expression, "upper": expression(upper) * meta.expression}
+            return self._new("hitting-time-bounds", domain, proof, **bounds)
+        raise NoProof(f"{failed} is not shown on any of the ranges tried: {_listed(ranges)}")
+
+    def _ranges(self, domain: Domain) -> tuple[tuple[str, ...], ...]:
+        """Ranges on which bounds are tried, of what they say of the parameters of a domain."""
+        names = {p.name for p in domain.parameters}
+
+        def spoken(fact: str) -> bool:
+            return {str(x) for x in domain.gap(fact).free_symbols} <= names
+
+        found = (*self.family.kernel.ranges, *RANGES)
+        return tuple(dict.fromkeys(tuple(filter(spoken, facts)) for facts in found))
 
     # ------------------------------------------------------------ spectral gap
     def _spectral_gap(self) -> Claim:
@@ -438,17 +454,22 @@ class CompositionDerivation(Derivation):
         time to the gate) the lower one is 1/(1/kappa + 1/upper), within a factor 1 + upper/kappa.
         """
         cluster, family = self.family.cluster, self.family
-        kappa = gap_from_orbit(cluster.inside, GATE)
         law = law_of_chain(cluster.inside)
+        if "reversed" in law["statement"]:
+            raise NoProof("the chain of one cluster is not reversible")
+        kappa = gap_from_orbit(cluster.inside, GATE)
         below, above, _ = self.meta.gap_bounds
         number = next(n for n, row in enumerate(cluster.chain.rows) if row.orbit == GATE)
         flow = cluster.law[number] * leaving(cluster.chain.rows[number])
         rate, low, high = (expression(p["statement"]["value"]) for p in (kappa, below, above))
-        lower = tidy(1 / (1 / rate + 1 / (flow * low)), family.domain)
-        upper = tidy(flow * high, family.domain)
-        for facts in RANGES:
-            more = tuple(f for f in facts if self._speaks(f))
-            domain = self._of_gap(below, *more)
+        known = family.domain
+        if "c" in below["statement"]["domain"]["reals"]:
+            known = Domain((*known.parameters, COSINE), known.facts)
+        lower = tidy(1 / (1 / rate + 1 / (flow * low)), known)
+        upper = tidy(flow * high, known)
+        ranges = self._ranges(family.domain.without(family.meta.drop))
+        for facts in ranges:
+            domain = self._of_gap(below, *facts)
             for ratio in RATIOS:
                 statement = {
                     "kind": "composed-gap",
@@ -465,10 +486,15 @@ class CompositionDerivation(Derivation):
                 except NoProof as error:
                     failure = error
                     continue
-                certificate = self._whatever(self._gap_certificate, more)
-                free = family.domain.without(family.meta.drop).where(*more)
+                certificate = self._whatever(self._gap_certificate, facts)
+                free = family.domain.without(family.meta.drop).where(*facts)
                 return self._new("spectral-gap", free, certificate, **stated(statement))
-        raise failure
+        if "ratio*lower - upper" not in str(failure):
+            raise failure
+        raise NoProof(
+            f"the bounds of the gap are not shown to be within a factor of {RATIOS[-1]} on any of "
+            f"the ranges tried: {_listed(ranges)}"
+        )
 
     def _of_gap(self, below: Certificate, *facts: str) -> Domain:
         """The domain on which the gap of the walk is bounded, with the parameters it needs."""
@@ -560,7 +586,7 @@ class CompositionDerivation(Derivation):
     # ------------------------------------------------------------ one cluster, and its gate
     def _complement(self) -> Claim:
         """The chain watched on one cluster."""
-        chain = self.family.cluster.chain.on(self.family.domain)
+        chain = merged(self.family.cluster.chain.on(self.family.domain))
         statement = {
             "kind": "stochastic-complement",
             "domain": chain.domain.to_json(),
@@ -742,6 +768,21 @@ def _on_larger(chains: Chains, domain: Domain) -> Chains:
     return Cases(domain, chains.fact, tuple(parts))
 
 
+def merged(chain: OrbitChain) -> OrbitChain:
+    """The same rows, several moves to one orbit taken together."""
+
+    def once(row: Row) -> Row:
+        moves: dict[Any, Move] = {}
+        for m in row.moves:
+            key = m.to, m.at, m.meta
+            if key in moves:
+                m = replace(m, probability=sympy.factor(moves[key].probability + m.probability))
+            moves[key] = m
+        return replace(row, moves=tuple(moves.values()))
+
+    return replace(chain, rows=tuple(map(once, chain.rows)))
+
+
 def leaving_rows(chain: OrbitChain) -> OrbitChain:
     """The rows of one cluster, with all meta moves leading outside."""
     rows = tuple(
@@ -780,14 +821,22 @@ def gate_and_rest(chain: OrbitChain) -> OrbitChain:
     return OrbitChain(chain.domain, orbits, found)
 
 
+def _listed(ranges: Sequence[tuple[str, ...]]) -> str:
+    """Ranges for people."""
+    return "; ".join(", ".join(facts) or "all of the domain" for facts in ranges)
+
+
 def complement_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:
     """The transition probabilities of the chain watched on one cluster, by class."""
-    rows = chain_from_json(domain, statement["chain"]).rows
-    return tuple(
-        Entry((where(r), checker.place(m.to, None if m.at is None else str(m.at))), m.probability)
-        for r in rows
-        for m in r.moves
-    )
+    entries: dict[tuple[str, ...], sympy.Expr] = {}
+    for r in chain_from_json(domain, statement["chain"]).rows:
+        for m in r.moves:
+            ends = where(r), checker.place(m.to, None if m.at is None else str(m.at))
+            before = entries.get(ends)
+            entries[ends] = (
+                m.probability if before is None else tidy(before + m.probability, domain)
+            )
+    return tuple(Entry(ends, p) for ends, p in entries.items())
 
 
 def product_law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:

@@ -220,7 +220,24 @@ class Domain:
             if first is not None:
                 return itertools.chain([first], grid)
         facts = ", ".join(self.all_facts)
+        for p in self.parameters:
+            if p.integer and self._between_integers(p):
+                raise DomainError(
+                    f"no point found with {facts}: no integer {p.name} lies there: "
+                    "write Parameter(.., integer=False) for a real one"
+                )
         raise DomainError(f"no point found with {facts}: mend the facts, they may contradict")
+
+    def _between_integers(self, parameter: Parameter) -> bool:
+        """Whether the facts leave reals for a parameter alone, and no integer."""
+        low, high = self._bounds(parameter)
+        if low is None or high is None or not low < high <= low + 1:
+            return False
+        x = sympy.Symbol(parameter.name)
+        facts = tuple(f for f in self.all_facts if self.gap(f).free_symbols == {x})
+        alone = Domain((replace(parameter, facts=facts),))
+        integers = range(math.ceil(low), math.floor(high) + 1)
+        return not any(alone.contains({parameter.name: Fraction(n)}) for n in integers)
 
     def _grid(self, largest: int, scale: Fraction) -> Iterator[dict[str, Fraction]]:
         choices = [self._choices(p, largest, scale) for p in self.parameters]

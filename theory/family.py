@@ -34,6 +34,7 @@ from theory.chain import (
     leaves,
 )
 from theory.domain import Domain, DomainError, Parameter, Point
+from theory.kernel import Kernel
 
 _PREFIX = "family_of_user_"  # of the names of modules that are files of users
 
@@ -166,8 +167,9 @@ class Family:
     cyclic: ClassVar[Cyclic | None] = None
     even: ClassVar[bool] = False  # moves to an orbit are uniform on it, or on its other states
     symmetrised: ClassVar[bool] = False  # cyclic is about (P + P*)/2, P* the time reversal
+    numbered: ClassVar[bool] = False  # ``id-3`` is the family made with the argument 3
     absent: Mapping[str, str] = {}  # a quantity that is not derived, and why
-    comparison: ClassVar[Mapping[str, Range]] = {"": Range(("M*epsilon <= 1",), "1", "4")}
+    comparison: Mapping[str, Range] = {"": Range(("M*epsilon <= 1",), "1", "4")}
 
     def problems(self) -> tuple[Problem, ...]:
         """Hitting problems, the default one first."""
@@ -240,10 +242,18 @@ def load(name: str) -> Family:
     """
     if name in built_in():
         return built_in()[name]
+    base, _, number = name.rpartition("-")
+    if number.isdecimal() and base in built_in() and built_in()[base].numbered:
+        make: Any = type(built_in()[base])
+        family: Family = make(int(number))
+        return family
     path = Path(name)
     if path.suffix != ".py":
         known = ", ".join(built_in())
-        raise FamilyError(f"unknown family {name!r}: give one of {known}, or a path to a .py file")
+        raise FamilyError(
+            f"unknown family {name!r}: give one of {known}, a path to a .py file, or "
+            "KERNEL/META-GRAPH/ATTACHMENT such as clique/ring/gate"
+        )
     if not path.is_file():
         raise FamilyError(
             f"{name}: no such file: give the path of a Python file with a family in it"
@@ -301,6 +311,12 @@ def _only_family(module: ModuleType, where: str) -> Family:
     ]
     if len(classes) != 1:
         names = ", ".join(c.__name__ for c in classes) or "none"
+        own = [c for c in vars(module).values() if getattr(c, "__module__", "") == module.__name__]
+        if not classes and any(inspect.isclass(c) and issubclass(c, Kernel) for c in own):
+            raise FamilyError(
+                f"{where}: this file holds a kernel: write {where}/META-GRAPH/ATTACHMENT, such as "
+                f"{where}/ring/gate"
+            )
         raise FamilyError(
             f"{where}: expected one subclass of Family, found {names}: keep exactly one"
         )

@@ -21,27 +21,30 @@ class Kernel:
     """An irreducible chain on the states of one cluster.
 
     Two orbits have names with a meaning.  ``gate``: the states from which sparse edges leave.
-    ``home``: one state, the start in one cluster and the target in another; a kernel without it
-    has its home at the gate.  A subclass gives the class attributes and the three methods; its
-    docstring is the prose of its page.
+    ``home``: one state, the start in one cluster and the target in another.  A subclass gives the
+    class attributes and the three methods; its docstring is the prose of its page.
 
     Attributes
     ----------
     id, title : kebab-case name, and a phrase such as "lazy cycle".
     parameters : of the kernel; none may be called K, d or epsilon.
+    home : the orbit of start and target: ``home``, or ``gate`` for a kernel without the former.
     several_gates : whether :meth:`chain` takes a number of gates.
     home_is_any : whether every state but the gate can be the home, with the same rows.
-    reversible : whether it satisfies detailed balance.
+    reversible : whether it satisfies detailed balance; for a file of a user's this is found out.
     uniform : whether each move to an orbit is uniform on its states, the present one included.
+    ranges : sets of facts, such as ``("9*epsilon <= 1",)``, on which bounds are tried first.
     """
 
     id: ClassVar[str]
     title: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]]
+    home: ClassVar[str] = HOME
     several_gates: ClassVar[bool] = False
     home_is_any: ClassVar[bool] = False
     uniform: ClassVar[bool] = False
     reversible: ClassVar[bool] = True
+    ranges: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     @property
     def domain(self) -> Domain:

@@ -24,7 +24,7 @@ class MetaGraph(Family):
 
     gates = "every cluster is one state"
     exits: ClassVar[tuple[Exit, ...]] = ()
-    comparison: ClassVar[Mapping[str, Range]] = {}
+    comparison: Mapping[str, Range] = {}
     exact_gap: ClassVar[bool] = False  # its spectral gap is known exactly
     ends_alike: ClassVar[bool] = False  # a symmetry exchanges start and target
     clusters_alike: ClassVar[bool] = False  # symmetries take any cluster to any other

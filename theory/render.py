@@ -7,13 +7,14 @@ from fractions import Fraction
 import sympy
 
 from theory import checker
-from theory.chain import Place, leaf_at
-from theory.claims import Claim, law_at
+from theory.chain import OrbitChain, Place, chain_from_json, leaf_at, leaves
+from theory.claims import Claim, law_at, named
 from theory.composed import Composed, product_law_at
+from theory.composition import closed
 from theory.domain import Domain, DomainError, Point, describe, evaluate, expression
 from theory.enclosure import enclose
 from theory.expansion import Expansion
-from theory.family import Family
+from theory.family import Exit, Family
 
 LARGEST_CHAIN = 2000  # states, for a chain or matrix that is written out
 
@@ -35,6 +36,16 @@ SYMBOLS = {
     "capacity": r"\mathrm{cap}",
     "conductance": r"\Phi",
     "kemeny": r"\kappa",
+}
+
+
+OF_ENDS = {
+    "hitting-time": "mean time",
+    "second-moment": "second moment of the time",
+    "exit-time": "mean time",
+    "exit-law": "E[rho^time], the time",
+    "aggregated-hitting-time": "mean time on the chain of the clusters",
+    "capacity": "capacity",
 }
 
 
@@ -99,6 +110,34 @@ def domain_latex(domain: Domain) -> str:
     return r",\quad ".join(facts)
 
 
+def ends_text(claim: Claim, family: Family) -> str:
+    """From where to where a time is, or between what a capacity; empty for other quantities."""
+    quantity = claim.quantity
+    what = next((text for kind, text in OF_ENDS.items() if quantity.startswith(kind)), "")
+    if not what:
+        return ""
+    if isinstance(family, Composed):
+        if quantity.startswith("exit"):
+            return f"{what} from {family.home} until the cluster is left"
+        (problem,) = family.problems()
+        walk = f"(clusters: {checker.place(*problem.start)} -> {problem.target})"
+        if quantity.startswith("aggregated"):
+            return f"{what} from one cluster to another {walk}"
+        return f"{what} from {family.home} of one cluster to {family.home} of another {walk}"
+    for end in (Exit("", family.problems()[0].start), *family.exits):
+        if quantity == named("exit-time", end.name):
+            return f"{what} from {checker.place(*end.start)} until its cluster is left"
+    for problem in family.problems():
+        start, target = problem.start, problem.target
+        if quantity == named("aggregated-hitting-time", problem.name):
+            orbits = leaves(problem.chains)[-1].orbits
+            start, target = (orbits[start[0]].cluster, start[1]), orbits[target].cluster
+        elif quantity not in (named(f"hitting-time{x}", problem.name) for x in ("", "-bounds")):
+            continue
+        return f"{what} from {checker.place(*start)} to {target}"
+    return ""
+
+
 def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
     """The claim at a point of its domain: ``value``, or ``lower_value`` and ``upper_value``.
 
@@ -113,11 +152,7 @@ def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
     if fact is not None:
         raise DomainError(f"{claim.id} is claimed where {fact}: choose such a point")
     if claim.quantity == "stationary":
-        if _orbits(family, point) > LARGEST_CHAIN:
-            raise DomainError(
-                f"the law at {describe(point)} is too long to write out: take at most "
-                f"{LARGEST_CHAIN} orbits"
-            )
+        _require_short(_orbits(leaf_at(family.problems()[0].chains, point), point), point)
         if isinstance(family, Composed):
             pairs = product_law_at(claim, inside)
             names = [" ".join(map(_place, places)) for places in pairs]
@@ -126,6 +161,12 @@ def values_at(claim: Claim, family: Family, point: Point) -> dict[str, object]:
         return {"value": [[str(p) for p in law.values()]], "orbits": [_place(x) for x in law]}
     if claim.quantity == "aggregated-matrix":
         return {"value": _aggregated_matrix(claim, family, inside)}
+    if claim.quantity == "stochastic-complement":
+        chain = closed(chain_from_json(claim.domain, claim.statement["chain"]))
+        _require_short(_orbits(chain, inside), point)
+        rows = chain.at(inside)
+        value = [[str(row.get(place, 0)) for place in rows] for row in rows.values()]
+        return {"value": value, "orbits": [_place(place) for place in rows]}
     parts = {"value": claim.expression, "lower_value": claim.lower, "upper_value": claim.upper}
     return {k: _number(enclose(x, inside)) for k, x in parts.items() if x is not None}
 
@@ -155,9 +196,18 @@ def _aggregated_matrix(claim: Claim, family: Family, point: Point) -> list[list[
     return [[str(matrix[k, l]) for l in order] for k in order]
 
 
-def _orbits(family: Family, point: Point) -> Fraction:
+def _require_short(orbits: Fraction, point: Point) -> None:
+    """DomainError if there are too many orbits to write out."""
+    if orbits > LARGEST_CHAIN:
+        raise DomainError(
+            f"the law at {describe(point)} is too long to write out: take at most "
+            f"{LARGEST_CHAIN} orbits"
+        )
+
+
+def _orbits(chain: OrbitChain, point: Point) -> Fraction:
     """Number of orbits at a point."""
-    spans = [o.index for o in leaf_at(family.problems()[0].chains, point).orbits.values()]
+    spans = [o.index for o in chain.orbits.values()]
     lengths = [evaluate(s[1] - s[0] + 1, point) for s in spans if s is not None]
     return sum(lengths, Fraction(spans.count(None)))
 

@@ -1,4 +1,4 @@
-"""The file that ``metastable new`` writes: a commented family that derives as it stands."""
+"""The files that ``metastable new`` writes: commented, of a family or a kernel."""
 
 import re
 
@@ -88,7 +88,88 @@ class Dumbbell(Family):
 '''
 
 
+KERNEL = '''"""A lazy clique with a hub: what happens inside one cluster.
+
+Derive it:    metastable derive {name}/ring/gate
+All of it:    metastable derive {name}/ring/gate --quantity all
+Check it:     metastable verify {name}/ring/gate
+"""
+
+from fractions import Fraction
+
+import sympy
+
+from theory.chain import Move, OrbitChain, dense, orbit, row
+from theory.domain import Parameter
+from theory.kernel import Kernel
+
+# 1. The symbols: plain ones, without assumptions.
+M, p = sympy.symbols("M p")
+
+
+class Hub(Kernel):
+    r"""With probability $p$ a step leads to the hub, else to any of the $M$ states alike.
+
+    The text of this docstring is the prose of the kernel: say what it is and why it matters.
+    """
+
+    id = "{id}"
+    title = "clique with a hub"
+
+    # 2. Where the formulas are to hold. A parameter is an integer unless it says otherwise. The
+    #    names K, d and epsilon are taken: these belong to the meta-graph and to the sparse edges.
+    parameters = (
+        Parameter("M", ("M >= 3",), "states of a cluster"),
+        Parameter("p", ("p > 0", "p < 1"), "probability to be drawn to the hub", integer=False),
+    )
+
+    # Where bounds of the hitting time and of the gap are tried first. They are proved or refused,
+    # so try others; the line may be left out.
+    ranges = (("10*epsilon <= 1",),)
+
+    # Each move to an orbit is uniform on its states, the present one included: with it, more is
+    # derived. If you are not sure, leave it out.
+    uniform = True
+
+    # 3. The orbits: states that are alike, seen from gate and home, and how many they are. Two
+    #    names are fixed: sparse edges leave from "gate"; times are asked from "home" to "home", one
+    #    state of each cluster. A kernel without a home says so: home = "gate".
+    def chain(self, gates=1):
+        sizes = {{"gate": 1, "home": 1, "hub": 1, "rest": M - 3}}
+        return OrbitChain(
+            self.domain,
+            {{name: orbit(size, "cluster") for name, size in sizes.items()}},
+            # One row for each orbit. dense(mass, sizes) spreads the mass evenly over all states.
+            tuple(row(name, [Move("hub", p), *dense(1 - p, sizes)]) for name in sizes),
+        )
+
+    # 4. The same state by state, at given numbers: the probability of each move between different
+    #    states 0, 1, ..., the gate first. Everything is checked against it.
+    def explicit(self, point):
+        size, drawn = int(point["M"]), point["p"]
+        return {{
+            (a, b): (1 - drawn) / size + (drawn if b == 2 else 0)
+            for a in range(size)
+            for b in range(size)
+            if a != b
+        }}
+
+    # 5. Which orbit a state lies in; the second entry is the index of an orbit that has one.
+    def place(self, state, point, gates=1):
+        return {{0: "gate", 1: "home", 2: "hub"}}.get(state, "rest"), None
+'''
+
+
 def skeleton(name: str, identifier: str) -> str:
     """The text of a new family file called ``name``, with the family's id."""
-    plain = re.fullmatch(r"[^\\\"]+", name)  # it is to stand between quotes
-    return SKELETON.format(name=name if plain else "FILE.py", id=identifier)
+    return SKELETON.format(name=_quotable(name), id=identifier)
+
+
+def kernel_skeleton(name: str, identifier: str) -> str:
+    """The text of a new kernel file called ``name``, with the kernel's id."""
+    return KERNEL.format(name=_quotable(name), id=identifier)
+
+
+def _quotable(name: str) -> str:
+    """The name, if it may stand between quotes."""
+    return name if re.fullmatch(r"[^\\\"]+", name) else "FILE.py"

@@ -100,7 +100,7 @@ def gap_from_pivot(family: Family, problem: Problem, pivot: Pivot) -> Certificat
     bounds = [expression(pivot.bound)] if pivot.bound else _shortest(general, values, pivot.orbit)
     for bound in bounds:
         try:
-            certificate = by_cases(chains, partial(_pivot_certificate, pivot, values, bound))
+            certificate = by_cases(chains, partial(pivot_certificate, pivot, values, bound))
         except NoProof as error:
             failure = error
         else:
@@ -124,7 +124,7 @@ def gap_from_orbit(chain: OrbitChain, pivot: str) -> Certificate:
     values = hitting_times(chain, pivot)
     for bound in _shortest(chain, values, pivot):
         try:
-            return _pivot_certificate(Pivot(pivot), values, bound, chain)
+            return pivot_certificate(Pivot(pivot), values, bound, chain)
         except NoProof as error:
             failure = error
     raise failure
@@ -142,9 +142,10 @@ def _shortest(chain: OrbitChain, values: Mapping[str, sympy.Expr], pivot: str) -
     return [tidy(1 / time, chain.domain) for time in times]
 
 
-def _pivot_certificate(
+def pivot_certificate(
     pivot: Pivot, values: Mapping[str, sympy.Expr], bound: sympy.Expr, chain: OrbitChain
 ) -> Certificate:
+    """Lower bound of one chain, by a function that is positive off the pivot."""
     statement = {
         "kind": "gap-lower",
         "domain": chain.domain.to_json(),

@@ -45,7 +45,9 @@ FLAGS = [
 RAW_TEX = re.compile(r"\\[A-Za-z]+|\\[()\[\]{}]|\$\$|\$[^\s$][^$\n]*\$")
 
 # Markup that was read as text or code: an inner fence as long as the outer one ends the outer.
-RAW_MYST = re.compile(r"^\s*(?:`{3,}|:{3,}).*|\{[a-z:-]+\}`[^`]*`|:[a-z:]+:`", re.MULTILINE)
+RAW_FENCE = re.compile(r"^\s*(?:`{3,}|:{3,}).*", re.MULTILINE)
+# Roles that were read as text; in code, braces before a quote are a format.
+RAW_ROLE = re.compile(r"\{[a-z:-]+\}`[^`]*`|:[a-z:]+:`")
 
 TYPESET = "() => window.MathJax?.startup?.promise?.then(() => true)"
 
@@ -174,8 +176,8 @@ def raw_tex(visit):
 
 
 def raw_myst(visit):
-    """List the directives and roles that a reader sees as such, in the text or in a code block."""
-    return RAW_MYST.findall(visit.found["all"])
+    """List the directives, in the text or in a code block, and the roles that a reader sees."""
+    return RAW_FENCE.findall(visit.found["all"]) + RAW_ROLE.findall(visit.found["text"])
 
 
 def nameless_images(visit):

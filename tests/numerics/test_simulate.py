@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from numerics import elimination
+from numerics import elimination, simulate
 from numerics.chain import Chain, ChainError
 from numerics.simulate import BudgetError, Sample, hitting_times
+from numerics.stattest import Budget, law_distance, law_limit, mean_band
 
+BUDGET = Budget(1e-7)
 FALSE_ALARM = 1e-8
 REPLICAS = 40_000
 
@@ -33,6 +35,7 @@ def geometric_band(p: float) -> tuple[float, float]:
 @pytest.mark.parametrize("p", [Fraction(1, 2), Fraction(1, 100), Fraction(1)])
 def test_mean_of_geometric_times(p: Fraction) -> None:
     sample = hitting_times(two_states(p), 0, [1], REPLICAS, np.random.default_rng(1))
+    BUDGET.spend(FALSE_ALARM)
     low, high = geometric_band(float(p))
     assert low <= sample.mean <= high
     # A probability that is 4 % too large is caught, and so is one that is 4 % too small.
@@ -47,24 +50,97 @@ def test_whole_distribution_on_the_complete_graph() -> None:
     pairs = [(i, j) for a, b in combinations(range(n), 2) for i, j in ((a, b), (b, a))]
     chain = Chain.from_entries(map(str, range(n)), [(i, j, Fraction(1, n - 1)) for i, j in pairs])
     times = hitting_times(chain, 2, [0], REPLICAS, np.random.default_rng(2)).times
-    law = stats.geom(1 / (n - 1))
-    cells = np.arange(1, 25)
-    observed = [*(np.count_nonzero(times == t) for t in cells), np.count_nonzero(times > 24)]
-    expected = REPLICAS * np.array([*law.pmf(cells), law.sf(24)])
-    assert stats.chisquare(observed, expected).pvalue > FALSE_ALARM
-    shifted = REPLICAS * np.array([*stats.geom(0.21).pmf(cells), stats.geom(0.21).sf(24)])
-    assert stats.chisquare(observed, shifted).pvalue < FALSE_ALARM
+    law, wrong = stats.geom(1 / (n - 1)), stats.geom(0.22)
+    limit = law_limit(REPLICAS, BUDGET.spend(FALSE_ALARM))
+    assert law_distance(times, law.sf) <= limit < law_distance(times, wrong.sf)
 
 
 def test_mean_on_clusters(cluster_row: Callable[[Sequence[int], Fraction, int], Chain]) -> None:
-    """Normal bound: 40 000 replicas, and 5.73 standard errors for a false-alarm rate of 1e-8."""
     chain = cluster_row((4, 6, 3), Fraction(1, 10), 4)
     targets = [chain.size - 1, chain.size - 2]
     sample = hitting_times(chain, 0, targets, REPLICAS, np.random.default_rng(3))
-    mean = elimination.mean_hitting_times(chain, targets).values[0]
-    band = stats.norm.isf(FALSE_ALARM / 2) * sample.standard_error
-    assert abs(sample.mean - mean) <= band
-    assert abs(sample.mean - 1.05 * mean) > band
+    values = elimination.mean_hitting_times(chain, targets).values
+    alarm = BUDGET.spend(FALSE_ALARM)
+    low, high = mean_band(values[0], values.max(), REPLICAS, alarm)
+    assert low <= sample.mean <= high
+    low, high = mean_band(1.12 * values[0], 1.12 * values.max(), REPLICAS, alarm)
+    assert not low <= sample.mean <= high
+
+
+def table_law(chain: Chain, state: int) -> dict[int, Fraction]:
+    """The law of one step, read off the alias table exactly; -1 stands for a target."""
+    threshold, moves, places = simulate._tables(chain, [chain.size - 1])
+    bits = 64 - places[state] % 64
+    first, columns = places[state] // 64, 2 ** int(bits)
+    law: dict[int, Fraction] = {}
+    for k in range(columns):
+        start = k * 2**64 // columns
+        below = int(threshold[first + k]) - start
+        other, kept = moves[:, first + k].tolist()
+        if other == kept:
+            below = 2**64 // columns  # the threshold says nothing
+        assert 0 <= below <= 2**64 // columns
+        for move, mass in ((kept, below), (other, 2**64 // columns - below)):
+            law[move] = law.get(move, Fraction(0)) + Fraction(mass, 2**64)
+    return {move: mass for move, mass in law.items() if mass}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tables_hold_the_rows_exactly(
+    seed: int, cluster_row: Callable[[Sequence[int], Fraction, int], Chain]
+) -> None:
+    """Every probability, of rows of all lengths, to the last of 62 digits."""
+    chain = cluster_row((2 + seed, 9, 4, 3), Fraction(1, 10 ** (seed + 1)), seed)
+    places = simulate._tables(chain, [chain.size - 1])[2].tolist()
+    unit = Fraction(1, 2**62)
+    for state in range(chain.size - 1):
+        law = table_law(chain, state)
+        assert sum(law.values()) == 1
+        row = chain.source == state
+        staying = Fraction(1)
+        for target, p in zip(chain.target[row], chain.probability[row], strict=True):
+            found = law.pop(places[target])
+            assert found == Fraction(float(p)) // unit * unit
+            staying -= found
+        assert law.pop(places[state], Fraction(0)) == staying
+        assert not law
+
+
+def test_words_are_those_of_the_published_generator() -> None:
+    """xoroshiro128++ written once more, in whole numbers, against one lane of a walk on coins."""
+    mask = 2**64 - 1
+
+    def turned(x: int, k: int) -> int:
+        return (x << k | x >> 64 - k) & mask
+
+    threshold, moves, _ = simulate._tables(two_states(Fraction(3, 4)), [1])
+    a, b = (int(word) for word in simulate.seed(np.random.default_rng(8), 4)[:2])
+    expected = []
+    for _ in range(3):
+        steps, hit = 0, False
+        while not hit:
+            word = (turned(a + b & mask, 17) + a) & mask
+            b ^= a
+            a, b = turned(a, 49) ^ b ^ (b << 21 & mask), turned(b, 28)
+            column = word >> 63
+            hit = moves[int(word < int(threshold[column])), column] < 0
+            steps += 1
+        expected.append(steps)
+    rng = np.random.default_rng(8)
+    # Fewer replicas than lanes walk one by one.
+    times = hitting_times(two_states(Fraction(3, 4)), 0, [1], 3, rng).times
+    assert times.tolist() == expected
+
+
+@pytest.mark.parametrize("replicas", [2, 3, 4, 5, 7, 40_000])
+def test_all_lanes_count(replicas: int) -> None:
+    """Certain steps: every replica takes as many, however many walk side by side."""
+    row = [(i, i + 1, Fraction(1)) for i in range(6)]
+    sample = hitting_times(
+        Chain.from_entries("abcdefg", row), 1, [6], replicas, np.random.default_rng(0)
+    )
+    assert sample.times.tolist() == [5] * replicas
+    assert sample.steps == 5 * replicas
 
 
 def test_sample_statistics() -> None:

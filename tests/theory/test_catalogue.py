@@ -22,6 +22,7 @@ QUANTITIES = {
     *("aggregated-hitting-time", "hitting-time-bounds", "spectral-gap", "exact-gap"),
     *("metastable-eigenvalues", "stochastic-complement", "pseudo-spectral-gap"),
     *("metastability-ratio", "capacity", "conductance", "kemeny"),
+    "hitting-time-bounds-threshold",
 }
 PLAIN = [f"clique/{name}/gate" for name in meta_graphs()]
 DERIVED: dict[str, Derivation] = {}

@@ -306,7 +306,12 @@ WRONG = [
         "the gates are not the first states",
     ),
     (PLAIN, 'm, half = expression("m")', 'm, half = expression("k")', "k"),
-    (PLAIN, 'int(point["m"])', 'int(point["M"])', "line 32: kernel Flower fails: KeyError: 'M'"),
+    (
+        PLAIN,
+        'int(point["m"])',
+        'int(point["M"])',
+        "line 32: kernel Flower: M is not a parameter: add Parameter('M', ..)",
+    ),
     (
         PLAIN,
         'title = "flower"',

@@ -56,7 +56,7 @@ def test_bounds_are_a_factor_of_two_apart_for_many_clusters(drift):
 
 
 def test_there_is_no_closed_form_to_be_found(tmp_path):
-    pattern = re.search(r"\n *supersolution=.*\n *subsolution=.*\n", DRIFT.read_text())
+    pattern = re.findall(r"\n *supersolution=.*\n *subsolution=.*\n", DRIFT.read_text())
     family = changed(tmp_path, (pattern[0], "\n"))
     with pytest.raises(NoClaim, match="give the Problem a supersolution and a subsolution"):
         Derivation(family).claim("hitting-time")
@@ -101,6 +101,13 @@ def test_altered_certificate_is_refused(drift, part, key, value):
     assert checker.check(certificate) == certificate["statement"]
     with pytest.raises(checker.Refused):
         checker.check({**certificate, part: {**certificate[part], key: value}})
+
+
+def test_what_cannot_be_read_is_no_proof():
+    on = {"integers": ["K"], "reals": [], "facts": ["K*q >= 1"], "values": {}}
+    statement = {"kind": "comparison", "domain": on, "claims": ["K >= 1"], "of": []}
+    with pytest.raises(certificates.NoProof, match="unknown name or operation"):
+        certificates.certify(statement)
 
 
 # ---------------------------------------------------------------- in one variable

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any
 import sympy
 
 from theory.attachment import ATTACHMENTS, Gates
-from theory.chain import ExplicitChain, OrbitChain, Place, lumping_error
-from theory.domain import DomainError, Parameter, Point, describe
+from theory.chain import ONE, ExplicitChain, OrbitChain, Place, indices, lumping_error, with_index
+from theory.domain import DomainError, Parameter, Point, describe, evaluate
 from theory.family import FamilyError, place_in_family, run
 from theory.kernel import GATE, HOME, Kernel
 
@@ -67,8 +67,12 @@ def find(name: str) -> Kernel:
     try:
         kernel = own()
         _require_sound(kernel)
+        own.reversible = kernel.reversible and all(
+            _balanced(kernel.explicit(point)) for point in kernel.domain.points(SAMPLE, largest=5)
+        )
     except (FamilyError, DomainError) as error:
-        raise FamilyError(f"{name}: kernel {own.__name__}: {error}") from error
+        where = place_in_family(error) or name
+        raise FamilyError(f"{where}: kernel {own.__name__}: {error}") from error
     except Exception as error:  # whatever a user's file raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         where = place_in_family(error) or name
@@ -118,20 +122,51 @@ def _require_sound(kernel: Kernel) -> None:
     need(kinds, "parameters is not a tuple of Parameter: write (Parameter(..),)")
     for p in kernel.parameters:
         need(p.name not in TAKEN, f"the name {p.name} is taken: choose another for the parameter")
+        facts: Any = p.facts
+        texts = isinstance(facts, tuple) and all(isinstance(fact, str) for fact in facts)
+        need(texts, f"the facts of {p.name} are no tuple of texts: write ({str(facts)!r},)")
     kernel.domain.require_sound()
-    _require_rows(kernel.chain(), sympy.Integer(1))
+    need(
+        kernel.home == HOME or not kernel.several_gates,
+        f"several_gates needs a home that is no gate: leave out home = {kernel.home!r}",
+    )
+    _require_ranges(kernel)
+    _require_rows(kernel, ONE)
     _require_lumping(kernel, kernel.domain.points(SAMPLE, largest=5))
     if kernel.several_gates:
         number = Gates()
-        _require_rows(kernel.chain(sympy.Symbol("n")), sympy.Symbol("n"))
+        _require_rows(kernel, sympy.Symbol("n"))
         _require_lumping(kernel, number.domain(kernel).points(2 * SAMPLE, largest=5))
 
 
-def _require_rows(rows: OrbitChain, gates: sympy.Expr) -> None:
-    """Gate and home are states, all orbits are known and have rows, and these sum to 1."""
+def _require_ranges(kernel: Kernel) -> None:
+    """The ranges are tuples of facts between parameters."""
+    given: Any = kernel.ranges
+    kinds = isinstance(given, tuple) and all(
+        isinstance(facts, tuple) and all(isinstance(fact, str) for fact in facts) for facts in given
+    )
+    need(kinds, 'ranges is not a tuple of tuples of texts: write (("9*epsilon <= 1",),)')
+    known = {p.name for p in kernel.parameters} | TAKEN
+    for fact in (fact for facts in kernel.ranges for fact in facts):
+        odd = {str(symbol) for symbol in kernel.domain.gap(fact).free_symbols} - known
+        need(not odd, f"ranges: {fact!r} speaks of {min(odd, default='')}, which is no parameter")
+
+
+def _require_rows(kernel: Kernel, gates: sympy.Expr) -> None:
+    """Gate and home are states, all orbits are known and have one row, and these sum to 1."""
+    rows = kernel.chain() if gates == 1 else kernel.chain(gates)
     need(isinstance(rows, OrbitChain), "chain() gives no OrbitChain: return OrbitChain(..)")
     need(GATE in rows.orbits, f"no orbit is called {GATE!r}: name the one that edges leave from")
-    for name, size in ((GATE, gates), (HOME, sympy.Integer(1))):
+    need(kernel.home in (GATE, HOME), f"home is {kernel.home!r}: it is {HOME!r} or {GATE!r}")
+    need(
+        kernel.home in rows.orbits,
+        f"no orbit is called {HOME!r}: name one so, or set home = {GATE!r}",
+    )
+    need(
+        kernel.home == HOME or HOME not in rows.orbits,
+        f"home = {GATE!r}, but an orbit is called {HOME!r}: rename it, or leave out home",
+    )
+    for name, size in ((GATE, gates), (HOME, ONE)):
         if name in rows.orbits:
             here = rows.orbits[name]
             need(here.index is None, f"the orbit {name!r} has an index: leave it out")
@@ -140,19 +175,73 @@ def _require_rows(rows: OrbitChain, gates: sympy.Expr) -> None:
                 f"the orbit {name!r} has size {here.size}, not {size}: give it that size",
             )
     known = ", ".join(rows.orbits)
+    names = {p.name for p in kernel.parameters} | {str(x) for x in gates.free_symbols}
+    for name, here in rows.orbits.items():
+        _require_exact(here.size, names | {"j"}, f"the size of {name!r}")
     for row in rows.rows:
         for name in (row.orbit, *(m.to for m in row.moves)):
             need(name in rows.orbits, f"unknown orbit {name!r}: give one of {known}")
         outward = any(m.sparse or m.meta for m in row.moves)
         need(not outward, f"the row of {row.orbit!r} leaves the cluster: keep its moves inside")
+        for m in row.moves:
+            where = f"the move from {row.orbit!r} to {m.to!r}"
+            _require_exact(m.probability, names | {"j"}, where)
         excess = sympy.cancel(sympy.Add(*(m.probability for m in row.moves)) - 1)
         need(excess == 0, f"the row of {row.orbit!r} misses 1 by {excess}: mend its probabilities")
         for m in row.moves:
             one = "an" if rows.orbits[m.to].index else "no"
             same = (m.at is None) == (rows.orbits[m.to].index is None)
             need(same, f"a move from {row.orbit!r} to {m.to!r} needs {one} index: mend it")
-    for name in rows.orbits:
-        need(any(r.orbit == name for r in rows.rows), f"orbit {name!r} has no row: add it")
+    for name, here in rows.orbits.items():
+        own = [r for r in rows.rows if r.orbit == name]
+        need(own, f"orbit {name!r} has no row: add it")
+        need(here.index or len(own) == 1, f"orbit {name!r} has {len(own)} rows: keep one")
+
+
+def _require_exact(value: Any, names: Collection[str], where: str) -> None:
+    """An expression in the parameters, as plain symbols, without floats."""
+    number = isinstance(value, sympy.Expr)
+    kind = "float" if number and value.has(sympy.Float) else type(value).__name__
+    need(number and kind != "float", f"{where} has the {kind} {value}: write sympy.Rational(1, 4)")
+    for symbol in sorted(value.free_symbols, key=str):
+        need(
+            symbol.name in names,
+            f"{where}: {symbol} is not a parameter: add Parameter({symbol.name!r}, ..)",
+        )
+        plain = sympy.Symbol(symbol.name)
+        need(
+            symbol == plain,
+            f"{where}: the symbol {symbol} has assumptions: write sympy.Symbol({symbol.name!r})",
+        )
+
+
+class _Numbers(dict[str, Fraction]):
+    """A point that says what is wrong where a parameter is asked for that it has not."""
+
+    def __missing__(self, name: str) -> Fraction:
+        if name in TAKEN:
+            raise FamilyError(f"{name} is not a parameter of the kernel: leave it out")
+        raise FamilyError(f"{name} is not a parameter: add Parameter({name!r}, ..)")
+
+
+def _require_numbers(rows: OrbitChain, point: Point, at: str) -> None:
+    """At a point sizes are numbers of states, and the rows probabilities, one row each."""
+    for name, here in rows.orbits.items():
+        for index in indices(here.index, point):
+            size = evaluate(here.size, with_index(point, index))
+            need(
+                size.denominator == 1 and size >= 0,
+                f"orbit {name!r} has size {here.size} = {size} {at}: mend the size or the range",
+            )
+    seen: set[Place] = set()
+    for row in rows.rows:
+        for index in indices(row.index, point):
+            place = row.orbit, index
+            need(place not in seen, f"orbit {row.orbit!r} has two rows for j = {index} {at}")
+            seen.add(place)
+    for (name, _), moves in rows.at(point).items():
+        for (to, _), p in moves.items():
+            need(p >= 0, f"the row of {name!r} has the probability {p} to {to!r} {at}: mend it")
 
 
 def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
@@ -160,11 +249,16 @@ def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
     for point in points:
         at = f"at {describe(point)}" if point else "at the one point of its domain"
         gates = int(point.get("n", 1))
-        moves: Any = kernel.explicit({k: v for k, v in point.items() if k not in TAKEN})
-        kinds = isinstance(moves, Mapping) and all(
-            isinstance(p, Fraction) and 0 < p <= 1 for p in moves.values()
-        )
-        need(kinds, f"explicit() {at} is no mapping of pairs to Fractions in (0, 1]: mend it")
+        rows = kernel.chain(sympy.Integer(gates)) if "n" in point else kernel.chain()
+        _require_numbers(rows, point, at)
+        numbers = _Numbers({k: v for k, v in point.items() if k not in TAKEN})
+        moves: Any = kernel.explicit(numbers)
+        no = f"explicit() {at} is no mapping of pairs to Fractions in (0, 1]"
+        need(isinstance(moves, Mapping), f"{no}: return {{(0, 1): Fraction(1, 4), ..}}")
+        for pair, p in moves.items():
+            told = f"{no}: {pair} has the {type(p).__name__} {p}"
+            need(isinstance(p, Fraction | int), f"{told}: write Fraction(1, 4)")
+            need(0 < p <= 1, f"{told}: mend it, or leave it out")
         number = 1 + max((i for pair in moves for i in pair), default=0)
         need(
             {i for pair in moves for i in pair} == set(range(number)) and number > 1,
@@ -176,7 +270,7 @@ def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
             need(
                 total <= 1, f"the row of state {state} {at} sums to {total}: it is to be at most 1"
             )
-        places = [kernel.place(state, point, gates) for state in range(number)]
+        places = [kernel.place(state, _Numbers(point), gates) for state in range(number)]
         first = [p[0] == GATE for p in places]
         need(first == sorted(first, reverse=True), f"the gates are not the first states {at}")
 
@@ -184,12 +278,45 @@ def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
             return places[state[1]]
 
         states = tuple((0, state) for state in range(number))
-        rows = kernel.chain(sympy.Integer(gates)) if "n" in point else kernel.chain()
         wrong = lumping_error(ExplicitChain(states, moves), rows, point, place)
         need(wrong is None, f"explicit() and chain() differ {at}: {wrong}: mend either")
+        if kernel.uniform:
+            _require_uniform(moves, places, at)
         for pairs in (moves, [(b, a) for a, b in moves]):
             reached = {0}
             while more := {b for a, b in pairs if a in reached} - reached:
                 reached |= more
             stuck = min(set(range(number)) - reached, default=None)
             need(stuck is None, f"reducible {at}: no way joins states 0 and {stuck} both ways")
+
+
+def _require_uniform(
+    moves: Mapping[tuple[int, int], Fraction], places: Sequence[Place], at: str
+) -> None:
+    """Each state goes to all states of an orbit alike, itself included."""
+    for a, here in enumerate(places):
+        row = [moves.get((a, b), Fraction(0)) for b in range(len(places))]
+        row[a] = 1 - sum(row, Fraction(0))
+        for there in set(places):
+            different = {p for p, place in zip(row, places, strict=True) if place == there}
+            need(
+                len(different) == 1,
+                f"uniform = True, but {at} a state of {here[0]!r} does not go to all states of "
+                f"{there[0]!r} alike: leave it out",
+            )
+
+
+def _balanced(moves: Mapping[tuple[int, int], Fraction]) -> bool:
+    """Whether an irreducible chain satisfies detailed balance, with weights found along a tree."""
+    weight, ahead = {0: Fraction(1)}, [0]
+    onward: dict[int, list[int]] = {}
+    for a, b in moves:
+        onward.setdefault(a, []).append(b)
+    for a in ahead:
+        for b in onward[a]:
+            if (b, a) not in moves:
+                return False
+            if b not in weight:
+                weight[b] = weight[a] * moves[a, b] / moves[b, a]
+                ahead.append(b)
+    return all(weight[a] * p == weight[b] * moves[b, a] for (a, b), p in moves.items())

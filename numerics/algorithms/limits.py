@@ -1,0 +1,525 @@
+"""Accuracy of learners of the logic task of R7, by what they may see: one run, table and figure.
+
+A chain is drawn for every replicate: each of L candidate edges is truly sparse with probability
+1/2, else a decoy. A learner is told nothing, the path, the path with a neighbourhood, or the graph
+(`theory.results.limits`); what it is told turns candidates that are known into parts of one product
+and leaves a feature for each of the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.random import Generator
+
+from numerics.algorithms.learners import (
+    MODELS,
+    MOST_INPUTS,
+    FindEdges,
+    Oracle,
+    accuracy,
+    answers,
+    ask_each,
+    descend,
+    edges_by_weight,
+    inputs,
+    one_hot,
+    search_and_solve,
+)
+from numerics.algorithms.task import Progress, Report, Task, require_fraction
+from numerics.chain import Chain, ChainError, FloatArray, IntArray
+from theory.groups import Action, GroupError, named
+from theory.results.limits import (
+    Instance,
+    accuracy_bound,
+    dimension_with_access,
+    told_by_neighbourhood,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONFIDENCE = 0.05
+"""One minus the confidence of the intervals that are told."""
+LEARNERS = (*MODELS, "asking")
+CHECKED = 200
+"""Random inputs on which the learner with the whole graph is tried."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is run.
+
+    Attributes
+    ----------
+    group : as `theory.groups.named` reads it.
+    lengths : numbers L >= 1 of candidates for the gradient learners; those with more than 2^16
+        inputs are an error.
+    gaps : distances D of the ends of a decoy on its cluster, in turn.
+    radius : of the neighbourhood that a learner sees.
+    aside : sparse edges off the path, which the learner without the path cannot leave out.
+    steps, width : gradient steps, and hidden units.
+    queries : of the learner that asks for one set after the other.
+    tolerance : tau of the oracle, below 1/2.
+    replicates : chains for each length and access.
+    clusters : numbers K >= 2 of clusters for the learner with the graph, on 2 (K - 1) candidates.
+    epsilon : probability of a candidate edge, at most 1/4.
+    """
+
+    group: str = "cyclic-2"
+    lengths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10, 12)
+    gaps: tuple[int, ...] = (4, 6, 8)
+    radius: int = 1
+    aside: int = 2
+    steps: int = 16
+    queries: int = 32
+    tolerance: Fraction = Fraction(1, 4)
+    width: int = 16
+    replicates: int = 40
+    clusters: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
+    epsilon: Fraction = Fraction(1, 1000)
+
+    def __post_init__(self) -> None:
+        for name, values, low in (
+            ("lengths", self.lengths, 1),
+            ("gaps", self.gaps, 1),
+            ("clusters", self.clusters, 2),
+        ):
+            if not values or min(values) < low:
+                raise ChainError(f"{name} = {values} is out of range; give numbers from {low} on")
+        for name, value, low in (
+            ("radius", self.radius, 0),
+            ("aside", self.aside, 0),
+            ("steps", self.steps, 1),
+            ("queries", self.queries, 1),
+            ("width", self.width, 1),
+            ("replicates", self.replicates, 1),
+        ):
+            if value < low:
+                raise ChainError(f"{name} = {value} is out of range; choose it {low} or more")
+        require_fraction("tolerance", self.tolerance, Fraction(0), Fraction(1, 2))
+        require_fraction("epsilon", self.epsilon, Fraction(0), Fraction(1, 4))
+        order = self.action.order
+        if order ** (max(self.lengths) + self.aside) > MOST_INPUTS:
+            most = max(n for n in range(20) if order**n <= MOST_INPUTS)
+            raise ChainError(
+                f"lengths = {self.lengths} with aside = {self.aside} is too long for {self.group}; "
+                f"choose L + aside at most {most}"
+            )
+
+    @property
+    def action(self) -> Action:
+        """The group.
+
+        Raises
+        ------
+        ChainError
+            There is no such group.
+        """
+        try:
+            return named(self.group)
+        except GroupError as error:
+            raise ChainError(str(error)) from error
+
+    def gaps_of(self, length: int) -> tuple[int, ...]:
+        """The gaps of the first candidates."""
+        return tuple(itertools.islice(itertools.cycle(self.gaps), length))
+
+    @property
+    def falls(self) -> int:
+        """The radius from which on the neighbourhood tells everything: 2r + 1 >= every gap."""
+        return max(self.gaps) // 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One learner at one access and length.
+
+    Attributes
+    ----------
+    radius : of the neighbourhood; -1 for other accesses.
+    dimension : the statistical dimension that the access leaves.
+    accuracies : of each replicate, over all inputs.
+    caught : share of replicates in which the adversary had to tell something.
+    bound : on the mean accuracy, by the theorem.
+    """
+
+    access: str
+    learner: str
+    length: int
+    radius: int
+    dimension: int
+    accuracies: tuple[float, ...]
+    caught: float
+    bound: float
+
+    @property
+    def mean(self) -> float:
+        """The mean accuracy."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the mean over all chains, with the confidence that is told."""
+        return interval(np.array(self.accuracies), CONFIDENCE)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The learner with the graph on one chain: the share of exact answers, and its time."""
+
+    clusters: int
+    length: int
+    states: int
+    transitions: int
+    exact: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has measured: by length, by radius at the greatest length, and by search."""
+
+    config: Config
+    by_length: tuple[Measured, ...]
+    by_radius: tuple[Measured, ...]
+    searched: tuple[Searched, ...]
+
+
+def capital(values: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What bets that the mean is more, or less, than a number have come to, from a capital of 1.
+
+    Waudby-Smith and Ramdas (2024, *J. R. Statist. Soc. B* 86, 1-27): for independent values in
+    [0, 1] whose mean is at most, or at least, the number, the expectation is at most 1; so by
+    Markov's inequality a capital of 1/alarm has a probability of at most alarm.
+
+    Parameters
+    ----------
+    values : shape (n,), in [0, 1].
+    mean : shape (k,), in (0, 1).
+
+    Returns
+    -------
+    Two arrays of shape (k,): bets on more, and on less; each the mean over several stakes.
+    """
+    stakes = np.linspace(0.05, 0.95, 19)[:, None, None]
+    off = values[None, :, None] - mean[None, None, :]
+    more = np.log1p(stakes / mean * off).sum(axis=1)
+    less = np.log1p(-stakes / (1 - mean) * off).sum(axis=1)
+    return np.exp(np.minimum(more, 700)).mean(axis=0), np.exp(np.minimum(less, 700)).mean(axis=0)
+
+
+def interval(values: FloatArray, alarm: float) -> tuple[float, float]:
+    """Confidence interval for the mean of independent values in [0, 1], by `capital`."""
+    grid = np.linspace(0, 1, 1001)
+    more, less = capital(values, grid[1:-1])
+    kept = grid[1:-1][(more < 2 / alarm) & (less < 2 / alarm)]
+    low, high = (kept[0], kept[-1]) if len(kept) else (values.mean(), values.mean())
+    return max(0.0, float(low) - 0.001), min(1.0, float(high) + 0.001)
+
+
+# ---------------------------------------------------------------- what a learner is given
+def segments(told: Sequence[bool | None]) -> list[tuple[int, ...]]:
+    """Runs of candidates known to be truly sparse, and each unknown one by itself; decoys drop out.
+
+    The product over a run is one uniform element, as that of an unknown candidate is.
+    """
+    found = list[tuple[int, ...]]()
+    run: tuple[int, ...] = ()
+    for i, known in enumerate(told):
+        if known:
+            run = (*run, i)
+        elif known is None:
+            found += [run] * bool(run) + [(i,)]
+            run = ()
+    return found + [run] * bool(run)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a learner has: a uniform element for each part, and whether it belongs to the answer.
+
+    Attributes
+    ----------
+    known : for each part, whether it is known to act, or None.
+    acts : for each part, whether it acts.
+    """
+
+    known: tuple[bool | None, ...]
+    acts: tuple[bool, ...]
+
+
+def draw(config: Config, access: str, length: int, radius: int, rng: Generator) -> Given:
+    """A hidden set, uniform among those that are possible, and what the access tells of it."""
+    if access == "none":
+        count = length + config.aside
+        while True:  # a set of at most L of the candidates of the graph, wherever the path is
+            acts = tuple(bool(x) for x in rng.integers(2, size=count))
+            if sum(acts) <= length:
+                return Given((None,) * count, acts)
+    true = tuple(bool(x) for x in rng.integers(2, size=length))
+    if access == "path":
+        return Given((None,) * length, true)
+    gaps = config.gaps_of(length)
+    instance = Instance(true, gaps, epsilon=config.epsilon, aside=config.aside)
+    told = told_by_neighbourhood(instance, radius)
+    parts = segments(told)
+    return Given(tuple(told[p[0]] for p in parts), tuple(true[p[0]] for p in parts))
+
+
+def chain_of(instance: Instance) -> tuple[Chain, list[tuple[int, int]]]:
+    """The chain of an instance, and the ends of its candidates as states."""
+
+    def state(vertex: tuple[int, int]) -> int:
+        return vertex[0] * instance.states + vertex[1]
+
+    size = instance.clusters * instance.states
+    names = [f"{c}.{p}" for c in range(instance.clusters) for p in range(instance.states)]
+    entries = [
+        (i, state(y), probability)
+        for i in range(size)
+        for y, probability in instance[divmod(i, instance.states)].items()
+    ]
+    source, target, probability = zip(*entries, strict=True)
+    chain = Chain.from_floats(names, source, target, [float(p) for p in probability])
+    return chain, [(state(u), state(v)) for u, v in instance.candidates]
+
+
+@cache
+def _features(order: int, length: int) -> tuple[IntArray, FloatArray]:
+    shown = inputs(order, length)
+    return shown, one_hot(order, shown)
+
+
+# ---------------------------------------------------------------- the run
+def run(
+    config: Config,
+    rng: Generator,
+    progress: Progress | None = None,
+    find_edges: FindEdges = edges_by_weight,
+) -> Result:
+    """Train all learners.
+
+    Parameters
+    ----------
+    find_edges : the search of the learner with the graph.
+    """
+    radii = range(config.falls + 1)
+    longest = max(config.lengths)
+    plan: list[Callable[[], Measured]] = [
+        partial(measure, config, access, kind, length, config.radius, rng)
+        for length in config.lengths
+        for access in ("none", "path", "neighbourhood")
+        for kind in LEARNERS
+    ]
+    lengths = len(plan)
+    plan += [
+        partial(measure, config, "neighbourhood", kind, longest, radius, rng)
+        for radius in radii
+        for kind in ("hidden", "asking")
+    ]
+    total, done = len(plan) + len(config.clusters), 0
+    measured, searched = list[Measured](), list[Searched]()
+    for part in plan:
+        measured.append(part())
+        done += 1
+        if progress:
+            progress(done, total)
+    for count in config.clusters:
+        searched.append(search(config, count, rng, find_edges))
+        done += 1
+        if progress:
+            progress(done, total)
+    _features.cache_clear()
+    return Result(config, tuple(measured[:lengths]), tuple(measured[lengths:]), tuple(searched))
+
+
+def measure(
+    config: Config, access: str, learner: str, length: int, radius: int, rng: Generator
+) -> Measured:
+    """One learner at one access and length, against the adversary."""
+    action, gaps = config.action, config.gaps_of(length)
+    found, caught = list[float](), 0
+    for _ in range(config.replicates):
+        given = draw(config, access, length, radius, rng)
+        shown, features = _features(action.order, len(given.acts))
+        truth = answers(action, shown, given.acts)
+        oracle = Oracle(truth, action.points, float(config.tolerance))
+        if learner == "asking":
+            guess = _ask(config, given, shown, oracle, rng)
+            found.append(float((guess == truth).mean()))
+        else:
+            model = MODELS[learner].draw(features.shape[1], action.points, config.width, rng)
+            descend(model, features, oracle, config.steps)
+            found.append(accuracy(model, features, truth))
+        caught += oracle.caught > 0
+    dimension = dimension_with_access(access, gaps, radius, config.aside)
+    asked = config.queries if learner == "asking" else config.steps
+    bound = accuracy_bound(Fraction(dimension), action.points, asked, config.tolerance)
+    return Measured(
+        access,
+        learner,
+        length,
+        radius if access == "neighbourhood" else -1,
+        dimension,
+        tuple(found),
+        caught / config.replicates,
+        bound,
+    )
+
+
+def _ask(config: Config, given: Given, shown: IntArray, oracle: Oracle, rng: Generator) -> IntArray:
+    """Ask for the sets that are left, in random order, as long as there are queries."""
+    unknown = [i for i, known in enumerate(given.known) if known is None]
+    count = min(config.queries, 2 ** len(unknown))
+    masks = rng.choice(2 ** len(unknown), size=count, replace=False)
+
+    def guess(mask: int) -> IntArray:
+        acts = [bool(known) for known in given.known]
+        for bit, i in enumerate(unknown):
+            acts[i] = bool(mask >> bit & 1)
+        return answers(config.action, shown, acts)
+
+    confirmed = ask_each(oracle, map(guess, masks.tolist()))
+    return np.zeros(len(shown), np.int64) if confirmed is None else confirmed
+
+
+def search(config: Config, clusters: int, rng: Generator, find_edges: FindEdges) -> Searched:
+    """The learner with the graph: K - 1 truly sparse edges and as many decoys, in random order."""
+    action, length = config.action, 2 * (clusters - 1)
+    true = tuple(bool(x) for x in rng.permutation(np.arange(length) % 2))
+    instance = Instance(true, config.gaps_of(length), epsilon=config.epsilon)
+    chain, crossings = chain_of(instance)
+    last = instance.path[-1]
+    task = Task(chain, 0, (last[0] * instance.states + last[1],))
+    start = perf_counter()
+    found = search_and_solve(task, crossings, rng, find_edges)
+    shown = rng.integers(action.order, size=(CHECKED, length))
+    guess = answers(action, shown, found)
+    seconds = perf_counter() - start
+    exact = float((guess == answers(action, shown, true)).mean())
+    states, transitions = len(chain.states), len(chain.source)
+    return Searched(clusters, length, states, transitions, exact, seconds)
+
+
+# ---------------------------------------------------------------- the report
+def report(result: Result) -> Report:
+    """Table, JSON and figure of a run."""
+    config = result.config
+    longest = max(config.lengths)
+    dimensions = {
+        access: {str(n): _told(config, access, n) for n in config.lengths}
+        for access in ("none", "path", "neighbourhood", "graph")
+    }
+    told: dict[str, Any] = {
+        "group": config.group,
+        "dimension": dimensions,
+        "accuracy": {
+            access: [_line(m) for m in result.by_length if m.access == access]
+            for access in ("none", "path", "neighbourhood")
+        },
+        "radius": [{"radius": m.radius, **_line(m)} for m in result.by_radius],
+        "falls_at_radius": config.falls,
+        "chance": 1 / config.action.points,
+        "confidence": 1 - CONFIDENCE,
+    }
+    told["accuracy"]["graph"] = [
+        {
+            "clusters": s.clusters,
+            "length": s.length,
+            "states": s.states,
+            "transitions": s.transitions,
+            "mean": s.exact,
+            "seconds": s.seconds,
+        }
+        for s in result.searched
+    ]
+    rows = [("group", config.group), ("chance", f"{1 / config.action.points:.3f}")]
+    for m in result.by_length:
+        if m.length == longest:
+            low, high = m.interval
+            name = f"{m.access}, {m.learner}, L = {m.length}"
+            text = f"{m.mean:.3f} in [{low:.3f}, {high:.3f}]; dimension {m.dimension}"
+            rows.append((name, f"{text}, at most {m.bound:.3f}"))
+    for m in result.by_radius:
+        name = f"radius {m.radius}, {m.learner}, L = {m.length}"
+        rows.append((name, f"{m.mean:.3f}; dimension {m.dimension}, at most {m.bound:.3f}"))
+    for s in result.searched:
+        name = f"graph, K = {s.clusters}, {s.states} states"
+        rows.append((name, f"{s.exact:.3f} exact, {s.seconds:.3f} s"))
+    return Report(told, tuple(rows), lambda: figure(result))
+
+
+def _told(config: Config, access: str, length: int) -> int:
+    return dimension_with_access(access, config.gaps_of(length), config.radius, config.aside)
+
+
+def _line(measured: Measured) -> dict[str, Any]:
+    low, high = measured.interval
+    return {
+        "learner": measured.learner,
+        "length": measured.length,
+        "dimension": measured.dimension,
+        "mean": measured.mean,
+        "low": low,
+        "high": high,
+        "caught": measured.caught,
+        "bound": measured.bound,
+    }
+
+
+def figure(result: Result) -> Figure:
+    """Accuracy against L by access; and against the radius, at the greatest L."""
+    import matplotlib.pyplot as plt
+
+    config = result.config
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
+    chance = 1 / config.action.points
+    names = {
+        "none": "nothing",
+        "path": "path",
+        "neighbourhood": f"neighbourhood, radius {config.radius}",
+    }
+    for number, (access, name) in enumerate(names.items()):
+        for learner, style in (("hidden", "-"), ("linear", ":"), ("asking", "--")):
+            lines = [m for m in result.by_length if (m.access, m.learner) == (access, learner)]
+            _draw(left, [m.length + 0.12 * (number - 1) for m in lines], lines, style, number, name)
+    bound = [m for m in result.by_length if (m.access, m.learner) == ("path", "hidden")]
+    left.plot(
+        [m.length for m in bound],
+        [m.bound for m in bound],
+        "k--",
+        lw=1,
+        label="bound of gradients, path",
+    )
+    near = [s for s in result.searched if s.length <= max(config.lengths)]
+    left.plot([s.length for s in near], [s.exact for s in near], "C3s-", label="graph, by search")
+    left.axhline(chance, color="0.6", lw=1)
+    left.set(xlabel="$L$", ylabel="accuracy", ylim=(0, 1.05))
+    left.legend(fontsize=8, loc="lower left")
+    for number, learner in ((2, "hidden"), (4, "asking")):
+        lines = [m for m in result.by_radius if m.learner == learner]
+        _draw(right, [m.radius for m in lines], lines, "-", number, learner)
+    bounds = [m.bound for m in lines]
+    right.plot([m.radius for m in lines], bounds, "k--", lw=1, label="bound of asking")
+    right.axhline(chance, color="0.6", lw=1)
+    right.set(xlabel=f"radius, $L = {max(config.lengths)}$")
+    right.legend(fontsize=8, loc="lower left")
+    return drawn
+
+
+def _draw(
+    axes: Any, x: list[float] | list[int], lines: list[Measured], style: str, colour: int, name: str
+) -> None:
+    mean = np.array([m.mean for m in lines])
+    ends = np.array([m.interval for m in lines]).reshape(-1, 2)
+    spread = [np.maximum(mean - ends[:, 0], 0), np.maximum(ends[:, 1] - mean, 0)]
+    label = name if style == "-" else None
+    axes.errorbar(x, mean, spread, fmt=f"o{style}", color=f"C{colour}", ms=3, lw=1, label=label)

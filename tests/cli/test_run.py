@@ -1,0 +1,96 @@
+"""`metastable run`: tables, JSON with the keys of the contract, figures, and bad input."""
+
+import json
+
+import pytest
+
+KEYS = {
+    "search": {"edges_found", "edges_true", "steps", "predicted_steps"},
+    "ppo": {
+        *("epsilon_before", "epsilon_after", "updates"),
+        *("hitting_time_before", "hitting_time_after", "tv_per_row"),
+    },
+    "pretrain": {"error", "support_recovered", "steps"},
+}
+AT = {
+    "search": "K=4,M=4,epsilon=1e-6",
+    "ppo": "K=4,M=5,epsilon=1e-5",
+    "pretrain": "K=3,M=3,epsilon=1/50",
+}
+
+
+@pytest.mark.parametrize("algorithm", KEYS)
+def test_run_writes_what_the_contract_says(run, tmp_path, algorithm):
+    told, figure = tmp_path / "told.json", tmp_path / "figure.svg"
+    arguments = ("run", algorithm, "ring", "--at", AT[algorithm], "--seed", 1)
+    code, out, err = run(*arguments, "--json", told, "--figure", figure)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) > 4
+    found = json.loads(told.read_text())
+    assert {"version", "arguments", "seed", *KEYS[algorithm]} <= set(found)
+    assert figure.read_text().count("<svg") == 1
+    again = tmp_path / "again.json"
+    assert run(*arguments, "--json", again)[0] == 0
+    same = json.loads(again.read_text())
+    assert {k: same[k] for k in KEYS[algorithm]} == {k: found[k] for k in KEYS[algorithm]}
+
+
+def test_search_finds_all_and_counts_as_predicted(run, tmp_path):
+    told = tmp_path / "told.json"
+    at = "K=4,M=4,epsilon=1e-6"
+    assert run("run", "search", "complete", "--at", at, "--seed", 3, "--json", told)[0] == 0
+    found = json.loads(told.read_text())
+    assert found["edges_found"] == found["edges_true"] == 12
+    assert 0.8 < found["steps"] / found["predicted_steps"] < 1.25
+
+
+def test_cap_is_that_of_the_contract(run, tmp_path):
+    """1/(10 M) by default, or what --at says."""
+    told = tmp_path / "told.json"
+    for more, cap in (("", 1 / 50), (",epsilon_max=1/20", 1 / 20)):
+        at = f"K=4,M=5,epsilon=1e-5{more}"
+        assert run("run", "ppo", "ring", "--at", at, "--seed", 1, "--json", told)[0] == 0
+        after = json.loads(told.read_text())["epsilon_after"]
+        assert cap * 0.8 < float(after) <= cap
+
+
+def test_run_on_a_chain_file(run, courtois, tmp_path):
+    told = tmp_path / "told.json"
+    ends = ("--from", 0, "--to", 7)
+    arguments = ("run", "pretrain", courtois, *ends, "--seed", 1, "--set", "delta=1/2")
+    code, _, err = run(*arguments, "--json", told)
+    assert (code, err) == (0, "")
+    assert json.loads(told.read_text())["support_recovered"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("guess", "ring", "--seed", 1), "unknown algorithm 'guess'"),
+        (("search", "--seed", 1), "needs a family or a chain"),
+        (("search", "ring", "--seed", 1), "choose a point"),
+        (("search", "nowhere.csv", "--seed", 1), "nowhere.csv"),
+        (("search", "ring", "--at", "K=3,M=3,epsilon=2", "--seed", 1), "outside the domain"),
+        (("limits", "ring", "--seed", 1), "leave the family"),
+        (
+            ("search", "ring", "--at", AT["search"], "--seed", 1, "--set", "rounds"),
+            "write --set NAME=VALUE",
+        ),
+        (
+            ("search", "ring", "--at", AT["search"], "--seed", 1, "--set", "speed=3"),
+            "unknown setting 'speed'",
+        ),
+        (
+            ("search", "ring", "--at", AT["search"], "--seed", 1, "--set", "rounds=1/2"),
+            "not a whole number",
+        ),
+        (
+            ("search", "ring", "--at", AT["search"], "--seed", 1, "--figure", "f.txt"),
+            "a figure ends in",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(run, arguments, words):
+    code, out, err = run("run", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert words in err

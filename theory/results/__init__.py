@@ -1,0 +1,1 @@
+"""The paper's results, made explicit: each function derives one for any composed family."""
