@@ -650,7 +650,7 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
         here.show(rule.get("on" if name in target else "off", ""), **env)
         for key, text in [x.split(" = ") for x in rule.get("sums", "").split(", ") if x]:
             part = here.read(text, **{k: env[k] for k in re.findall(r"[A-Za-z]\w*", text)})
-            if row.free:  # by a function of j (or i) with these differences
+            if row.free and part.num:  # by a function of j (or i) with these differences
                 last, ends = w["sums"][key][row.number], row.spans["ji".index(row.free)]
                 lo, hi = here.read(ends[0]) - ONE, here.read(ends[1])
                 step = here.read(last) - here.read(last, **{row.free: here.env[row.free] - ONE})
