@@ -52,12 +52,15 @@ def certify(
         The checker's rules do not prove the statement with any chart that was tried.
     """
     told, shown = [p["statement"] for p in premises], dict(witness or {})
-    domain = Searching(statement["domain"], [])
     try:
+        domain = Searching(statement["domain"], [])
         checker.prove(statement, shown, told, domain)
     except checker.Refused as error:
         premises = premises if "of" in statement else []
-        domain = Searching(statement["domain"], [])
+        try:
+            domain = Searching(statement["domain"], [])
+        except checker.Refused:
+            raise NoProof(f"{statement['kind']}: {error}") from error
         for fact in statement["domain"]["facts"]:
             domain.proofs.clear()
             shown = {"vacuous": fact}
@@ -163,7 +166,7 @@ class Searching(checker.Domain):
 
     def _proof(self, q: Q, strict: bool) -> str:
         proof, q = "0", _reduced(q)
-        if q.num and self._may(q, strict):
+        if q.num:
             below, sign = list[str](), 1
             for factor, e in q.den.items():
                 up, down = self._part(Q(factor), True), self._part(Q({}) - Q(factor), True)
@@ -175,16 +178,14 @@ class Searching(checker.Domain):
                 proof = f"({top})/({'*'.join(below)})" if below else top
         return proof
 
-    def _may(self, q: Q, strict: bool) -> bool:
-        """Whether q has one sign at some points of the domain."""
+    def _refuted(self, p: Q, strict: bool) -> bool:
+        """Whether p has the wrong sign at some point of the domain."""
         key = str(self.data)
         if key not in _POINTS:
             _make_room(_POINTS, 1000)
             _POINTS[key] = list(itertools.islice(_inside(self), SAMPLE))
-        values = [_at(q, point) for point in _POINTS[key]]
-        if strict and any(v == 0 for v in values):
-            return False
-        return all(v >= 0 for v in values) or all(v <= 0 for v in values)
+        values = (_at(p, point) for point in _POINTS[key])
+        return any(v <= 0 if strict else v < 0 for v in values)
 
     def _part(self, p: Q, strict: bool) -> str | None:
         """A proof that a polynomial is >= 0 (or > 0)."""
@@ -194,19 +195,22 @@ class Searching(checker.Domain):
         for u, fact in self.slack.items():
             if fact.num == p.num and not fact.den and (u in strictly or not strict):
                 return u
-        if not {name for m in p.num for name in m} <= _bounded(self):
+        own, bounded = {name for m in p.num for name in m}, _bounded(self)
+        if not own <= bounded or self._refuted(p, strict):
             return None
-        for chart in _charts(self):
-            image = chart(p)
-            sure = not strict or any(strictly.issuperset(m) for m in image.num)
-            if sure and all(c > 0 for c in image.num.values()):
-                return _text(image, chart.units)
+        for names in dict.fromkeys((frozenset(own), frozenset(bounded))):
+            for chart in _charts(self, names):
+                image = chart(p)
+                sure = not strict or any(strictly.issuperset(m) for m in image.num)
+                if sure and all(c > 0 for c in image.num.values()):
+                    return _text(image, chart.units)
         return self._by_powers(p, strict) or self._raised(p, strict) or self._in_one(p, strict)
 
     def _raised(self, p: Q, strict: bool) -> str | None:
         """The same for p times a power of 1 + the sum of the facts (Pólya)."""
         strictly = {u for u, q in self.least.items() if q.num}
-        for chart, n in itertools.product(itertools.islice(_charts(self), MOST_RAISED), POWERS):
+        charts = itertools.islice(_charts(self, frozenset(_bounded(self))), MOST_RAISED)
+        for chart, n in itertools.product(charts, POWERS):
             image = chart(p)
             names = {u for m in image.num for u in m}
             if image.den or not names:
@@ -387,7 +391,7 @@ class _Chart:
 
     def __init__(self, images: Mapping[str, sympy.Expr], facts: Mapping[str, Q]):
         names = {u: Q({(u,): 1}) for u in facts}
-        self.images = {n: checker.parse(str(sympy.factor(x)), names, []) for n, x in images.items()}
+        self.images = {n: checker.parse(_joined(x), names, []) for n, x in images.items()}
         self.known: dict[tuple[str, ...], Q] = {(): Q({(): 1})}
         self.units: dict[Any, int] = {}
         for factor in {f for q in self.images.values() for f in q.den}:
@@ -430,14 +434,15 @@ class _Charts:
             number += 1
 
 
-_CHARTS: dict[str, _Charts] = {}
+_CHARTS: dict[Any, _Charts] = {}
 
 
-def _charts(domain: checker.Domain) -> _Charts:
-    key = str(domain.data)
+def _charts(domain: checker.Domain, names: frozenset[str]) -> _Charts:
+    """The charts of some parameters that the facts about these alone allow."""
+    key = str(domain.data), names
     if key not in _CHARTS:
-        _make_room(_CHARTS, 50)
-        _CHARTS[key] = _Charts(_enumerate(domain))
+        _make_room(_CHARTS, 200)
+        _CHARTS[key] = _Charts(_enumerate(domain, names))
     return _CHARTS[key]
 
 
@@ -446,10 +451,19 @@ def _bounded(domain: checker.Domain) -> set[str]:
     return {name for q in domain.slack.values() for m in q.num for name in m}
 
 
-def _enumerate(domain: checker.Domain) -> Iterator[_Chart]:
+def _joined(x: sympy.Expr) -> str:
+    """An expression over one denominator, in factors."""
+    return str(sympy.factor(x) if any(y.is_Pow for y in sympy.preorder_traversal(x)) else x)
+
+
+def _enumerate(domain: checker.Domain, names: frozenset[str]) -> Iterator[_Chart]:
     """Charts with one fact (or two) a parameter, those from the most facts about j first."""
-    free = [n for n in domain.env if n in _bounded(domain)]
-    facts = [(u, _sympy(q), bool(domain.least[u].num)) for u, q in domain.slack.items()]
+    free = [n for n in domain.env if n in names]
+    facts = [
+        (u, _sympy(q), bool(domain.least[u].num))
+        for u, q in domain.slack.items()
+        if {name for m in q.num for name in m} <= names
+    ]
     real = [sympy.Symbol(n) for n in free if n in domain.data["reals"]]
     whole = [sympy.Symbol(n) for n in free if n not in domain.data["reals"]]
     linear = [f for f in facts if not f[1].has(*real)] if real else list(facts)
