@@ -43,7 +43,9 @@ NAME = re.compile(r"(?!([ijtwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the oth
 LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
-SQUARE = re.compile(r"\((?:[^()]|\([^()]*\))*\)\*\*2(?!\d)")
+SQUARE = re.compile(
+    r"\((?:[^()/]|\([^()/]*\))*\)\*\*2(?!\d)"
+)  # none of a quotient, which has poles
 SHIFTS = {"": "1", "+1": "z", "-1": "1/z", "others": "-1/(K - 1)"}  # by tag of a move
 BACK = {"+1": "-1", "-1": "+1"}  # the other tags are their own ways back
 SAID = {"W": "and a step of W", "+1": "of the next cluster", "-1": "of the cluster before"}
@@ -91,9 +93,10 @@ matrix{aggregated}\n  of the clusters ({clusters}) of{chain}
   end: value == v1
 comparison: {claims} for the values v0, v1, ... in{of}
 expansion: the value is {series} + r*{scale} with {lower} <= r <= {upper}, in{of}
-  end: v0 - series - lower*scale >= 0, series + upper*scale - v0 >= 0
-capacity: if it is reversible and a symmetry exchanges {start} and {target}, the capacity is \
-{value} and the effective resistance its inverse, on the rows{chain}
+  from: .*
+  end: scale > 0, v0 - series - lower*scale >= 0, series + upper*scale - v0 >= 0
+capacity: if a symmetry exchanges {start} and {target}, the capacity law({start})*P(from there to \
+{target} before it returns) is {value}, on the rows{chain}
   from: mean-hitting-time chain target start
   end: 2*v0*value == 1
 gap-lower: a reversible chain that lumps to these rows, {pivot} one state, has gap >= {value}{chain}
@@ -115,7 +118,7 @@ smaller root x of x**2 - ({b})*x + ({c2}), {pivot} one state, each move uniform 
   end: leave > 0, (K - 1)*m1 == -1, (b - leave*K/(K - 1))*leave*K/(K - 1) - c2 >= 0
 spectral-gap: the spectral gap lies in [{lower}, {upper}], at most a factor {ratio} apart, for \
 every reversible chain that lumps to the rows{chain}
-  from: .*-lower chain; .*-upper chain
+  from: .*-lower chain; gap-upper chain
   end: lower == v0, upper == v1, lower > 0, ratio*lower - upper >= 0
 composed-law: {law} times {outer}, row by row for one state each, is stationary on clusters x \
 types, the types with the rows{chain}\n  and the clusters with{walk}
@@ -163,7 +166,7 @@ metastability-ratio: with x the states {pivot} and a walk W that never stays, P_
 before x again) over P_y(some x before y again) is {value} for y = {home}, on the rows{chain}
   from: mean-hitting-time chain=inside target=alone
   off: other*(1 - single) == 0, other*f == 0, (1 - other)*(f - Pf) == 0, 1 - other + Pf > 0
-  on: f == 1
+  on: single == 1, f == 1, other == 0
   sums: leave = away, meet = other*Pf
   end: meet > 0, value*meet == leave
 """
@@ -355,6 +358,7 @@ def listed(at: Any) -> list[Any]:
 
 def spans(index: Any) -> list[tuple[str, str]]:
     """First and last value of j, and of i where there are two indices."""
+    need(index is None or (isinstance(index, list) and len(index) in (2, 4)), "no range")
     return [*zip((index or [])[::2], (index or [])[1::2], strict=True)]
 
 
@@ -397,10 +401,10 @@ class Chain:
             rows = [(spans(r["index"]), n, r) for n, r in enumerate(data["rows"])]
             self.cover([row for row in rows if row[2]["from"] == name], spans(info["index"]))
         for row in self.rows:
-            for to, at, p, tag in row.moves():
+            need(all(m[3:] in ([], *([tag] for tag in tags)) for m in row.data), "a wrong move")
+            for to, at, p, _ in row.moves():
                 row.domain.index(at, self.classes[to]["index"])
                 row.domain.show("p >= 0", p=p)
-                need(tag in ("", *tags), f"a wrong move to {to}")
             row.domain.show("total == 1", total=total(p for _, _, p, _ in row.moves()))
 
     def cover(self, rows: Any, ranges: Any) -> None:
@@ -537,9 +541,10 @@ def modes(s: Any, w: Any, law: Any, chain: Chain) -> None:
     domain, names = chain.domain, [row.name for row in chain.rows]
     tags, z = {move[3] for row in chain.rows for move in row.moves()}, Q({("z",): 1})
     about = {fact for fact in domain.data["facts"] if re.search(r"\bc\b", fact)}
-    need(about == {"c >= -1", "c < 1"} or "c" not in domain.env, "c is no more, and no less")
+    known = about == {"c >= -1", "c < 1"} and "c" in domain.data["reals"]
+    need(known or "c" not in domain.env, "c is no more, and no less")
     need(not domain.data["values"] and len(names) <= 8, "values, or too many types")
-    need(tags == {""} or "even" not in s["chain"], "uniform or not")
+    need((tags == {""}) == ("even" in s["chain"]), "uniform or not")
     need(tags == {""} or (domain.integral(domain.read("K")) and domain.holds("K >= 2")), "K")
     for row in chain.rows:
         size = domain.read(chain.classes[row.name]["size"])
@@ -597,7 +602,7 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
         given["inside"] = retagged(s["chain"], W=[])
         given["walked"] = retagged(s["chain"], others=["W"])
     wanted = [part.split() for part in rule.get("from", "").split("; ") if part]
-    need("of" in s or len(wanted) == len(premises), "other premises")
+    need(s["kind"] == "comparison" or len(wanted) == len(premises), "other premises")
     for n, premise in enumerate(premises):
         kind, *fields = wanted[n] if wanted else [".*"]
         need(re.fullmatch(kind, premise["kind"]), f"a premise of kind {premise['kind']}")
@@ -611,7 +616,8 @@ def by_theorem(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     if {"off", "on", "sums"} & {*rule} or tags or s["kind"] in CHECKS:
         sums = by_rows(s, w, premises, domain, given, tags)
     claims = s.get("claims", [])
-    need(isinstance(claims, list) and all(domain.holds(c, **given) for c in claims), "a claim")
+    values = {f"v{n}": given[f"v{n}"] for n in range(len(premises)) if f"v{n}" in given}
+    need(isinstance(claims, list) and all(domain.holds(c, **values) for c in claims), "a claim")
     domain.show(rule.get("end", ""), **(given | sums))
 
 
@@ -619,14 +625,16 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
     """Require the relations on every row, and at the start; give the sums over all states."""
     rule, chain, sums = RULES[s["kind"]], Chain(domain, s["chain"], tags), dict[str, Q]()
     laws = [p["law"] for p in premises if p["kind"] == "stationary"]
-    law = s.get("law") or (laws[0] if laws else w.get("law"))
+    law = s.get("law", laws[0] if laws else w.get("law"))
+    need(law is None or (isinstance(law, list) and len(law) == len(s["chain"]["rows"])), "no law")
+    given |= {key: domain.read(s[key]) for key in ("value", "s") if key in s}  # no index in them
     goals = s.get("target") or [p["target"] for p in premises if "target" in p][:1]
     target = given["alone"] if "pivot" in s else s.get("target") or (goals and goals[0])
     need(isinstance(target, list) and ("on" not in rule or {*target} <= {*chain.classes}), "target")
     need(
         "on" not in rule or (target and (len(target) == 1 or "single" not in rule["on"])), "target"
     )
-    flat = len(chain.rows) * (not any(row.spans for row in chain.rows))
+    flat = len(chain.rows) * (not any(r.spans for r in chain.rows) and "even" not in s["chain"])
     functions = [f for f in "fgm" if f in w.get("functions", {})]
 
     def value(here: Domain, f: str, name: str, at: Any = ()) -> Q:
@@ -652,14 +660,16 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
             part = here.read(text, **{k: env[k] for k in re.findall(r"[A-Za-z]\w*", text)})
             if row.free and part.num:  # by a function of j (or i) with these differences
                 last, ends = w["sums"][key][row.number], row.spans["ji".index(row.free)]
-                lo, hi = here.read(ends[0]) - ONE, here.read(ends[1])
-                step = here.read(last) - here.read(last, **{row.free: here.env[row.free] - ONE})
+                at, (lo, hi) = indices(row.place), map(domain.read, ends)  # lo == hi + 1, perhaps
+                step = here.read(last) - here.read(last, **{row.free: at[row.free] - ONE})
                 need(not (step - part).num, "another sum")
-                part = here.read(last, **{row.free: hi}) - here.read(last, **{row.free: lo})
+                above, below = ({**at, row.free: x} for x in (hi, lo - ONE))
+                part = domain.read(last, **above) - domain.read(last, **below)
             sums[key] = sums.get(key, Q({})) + part
     if s["kind"] in CHECKS:
         CHECKS[s["kind"]](s, w, law, chain)
     if "start" in rule:
+        need(isinstance(s["start"], list), "no start")
         to, index = s["start"]
         at = domain.index(index, chain.classes[to]["index"])
         domain.show(rule["start"], **(given | {f: value(domain, f, to, at) for f in functions}))
@@ -675,12 +685,11 @@ def by_cases(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     q, whole = domain.read(e), "integer" in w
     covers = domain.integral(q) and domain.sign(q, False) > 0 if whole else last == 1
     need(last >= 1 and covers, "no split")
+    varied = {k for k, v in s.items() if whole and isinstance(v, dict) and v.get("by") == e}
+    need(all(len(s[k]["cases"]) == last + 1 for k in varied), "other parts than cases")
     for n, part in enumerate(premises):
         data, values, facts = part["domain"], base["values"], [*base["facts"]]
-        mine = {
-            k: v["cases"][n] if isinstance(v, dict) and v.get("by") == e else v
-            for k, v in s.items()
-        }
+        mine = {k: v["cases"][n] if k in varied else v for k, v in s.items()}
         if whole and n < last:  # e = n for one value of a parameter only
             ((name, value),) = [item for item in data["values"].items() if item[0] not in values]
             values, a, b = {**values, name: value}, q - Q({(): n}), domain.env[name]
@@ -700,7 +709,10 @@ def some(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     need(told == premise and "start" not in s, "the premise says something else, or of a time")
     values = " ".join(v for k, v in s.items() if isinstance(v, str) and k != "some")
     free = name not in domain.env and name in premise["domain"]["integers"]
-    need(free and not re.search(rf"\b{name}\b", values), f"{name} is not free, or mentioned")
+    need(
+        free and name != "K" and not re.search(rf"\b{name}\b", values),
+        f"{name} is not free, or mentioned",
+    )
     q = domain.read(w["multiple"])
     need(domain.integral(q) and 0 < count < 100, f"perhaps no integer {name}")
     for n in range(count):
@@ -726,8 +738,11 @@ def words(key: str, value: Any) -> str:
         cases = enumerate(words(key, part) for part in value["cases"])
         return "".join(f"\n  where {value['by']} is {n} (the last: or more):{x}" for n, x in cases)
     if isinstance(value, dict) and "rows" in value:
-        lines = ["", "    (each move to a class uniform on it, or on its other states)"]
-        lines = lines[: 1 + ("even" in value)]
+        also = ", or on its other states" * ("even" in value)
+        modes = any(
+            tag in BACK or tag == "others" for r in value["rows"] for m in r["to"] for tag in m[3:]
+        )
+        lines = ["", f"    (each move to a class uniform on it{also})"] if also or modes else [""]
         for row in value["rows"]:
             at = ", ".join(
                 f"{x} = {a} .. {b}" for x, (a, b) in indices(spans(row["index"])).items()
@@ -763,8 +778,7 @@ def text(s: Any) -> str:
     sorts = [f"{k} {', '.join(domain[k])}" for k in ("integers", "reals") if domain[k]]
     said = RULES[s["kind"]]["says"].format_map({k: words(k, v) for k, v in s.items()})
     exists = f"there is an integer {s['some']} for which " if "some" in s else ""
-    back = words("chain", {**s["chain"], "rows": s["reversed"]}) if "reversed" in s else ""
-    said += f"\n  with the time reversal{back}" if back else ""
+    said += "\n  (the time reversal has rows of its own)" * ("reversed" in s)
     return f"For all {' and '.join(sorts)} with {', '.join(given)}: {exists}{said}"
 
 

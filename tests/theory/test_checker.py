@@ -942,7 +942,7 @@ def even_across_clusters():
 
 def beyond_one():
     """The gap 3/2 of the rows is not that of the classes, whose modes inside have eigenvalue 0."""
-    rows = {**two_states("3/4", "3/4"), "classes": even()["statement"]["chain"]["classes"]}
+    rows = {**even()["statement"]["chain"], "rows": two_states("3/4", "3/4")["rows"]}
     return even("3/2", chain=rows)
 
 
