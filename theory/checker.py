@@ -671,8 +671,8 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
     if "start" in rule:
         need(isinstance(s["start"], list), "no start")
         to, index = s["start"]
-        at = domain.index(index, chain.classes[to]["index"])
-        domain.show(rule["start"], **(given | {f: value(domain, f, to, at) for f in functions}))
+        first = domain.index(index, chain.classes[to]["index"])
+        domain.show(rule["start"], **(given | {f: value(domain, f, to, first) for f in functions}))
     return {**sums, "classes": Q({(): flat})}
 
 

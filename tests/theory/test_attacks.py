@@ -316,6 +316,11 @@ ATTACKS = {
     other_names_elsewhere: "another chain",
 }
 MORE = {
+    "row too light": lambda: by.hitting(
+        rows=by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:p; b:1 - 2*p")]),
+        value="1/(2*p)",
+    ),
+    "probability below 0": lambda: by.hitting(rows=by.two_states("1", "1 + p"), value="1/(1 + p)"),
     **{f"a move tagged {t!r}": lambda t=t: with_a_tag(t) for t in ("sparse", "w", ["W"], "", "+1")},
     "generating function of a walk": lambda: tagged(by.generating),
     "second moment of a walk": lambda: tagged(by.squared),
