@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -305,18 +304,9 @@ def _reduced(q: Q) -> Q:
 
 def _text(image: Q, units: Mapping[Any, int]) -> str:
     """A rational function of the facts without minus, factors that are constant left out."""
-
-    def poly(p: Mapping[tuple[str, ...], int]) -> str:
-        terms = []
-        for monomial, c in p.items():
-            powers = Counter(monomial).items()
-            factors = [f"{u}**{e}" if e > 1 else u for u, e in powers]
-            terms.append("*".join([str(abs(c))] * (abs(c) != 1 or not factors) + factors))
-        return _balanced(terms)
-
-    top, below = poly(image.num), []
+    top, below = _nested(image.num), []
     for factor, e in image.den.items():
-        text = str(units.get(factor) or poly(dict(factor)))
+        text = str(units.get(factor) or _nested(dict(factor)))
         below += [f"({text})**{e}"] if text != "1" else []
     return f"({top})/({'*'.join(below)})" if below else top
 
@@ -327,13 +317,26 @@ def _make_room(kept: dict[Any, Any], most: int) -> None:
         del kept[next(iter(kept))]
 
 
-def _balanced(terms: list[str]) -> str:
-    """The sum of many terms, with brackets that keep the syntax tree flat."""
-    if len(terms) <= 50:
+def _nested(p: Mapping[tuple[str, ...], int]) -> str:
+    """A polynomial, positive but for the signs of all, with common factors taken out (Horner)."""
+    uses = Counter(u for m in p for u in set(m))
+    if len(p) == 1 or not uses or max(uses.values()) == 1:
+        terms = []
+        for m, c in p.items():
+            factors = [f"{u}**{e}" if e > 1 else u for u, e in Counter(m).items()]
+            terms.append("*".join([str(abs(c))] * (abs(c) != 1 or not factors) + factors))
         return " + ".join(terms)
-    size = math.ceil(len(terms) / 50)
-    parts = [terms[n : n + size] for n in range(0, len(terms), size)]
-    return " + ".join(f"({_balanced(part)})" for part in parts)
+    u = max(uses, key=lambda u: (uses[u], u))
+    least = min(m.count(u) for m in p if u in m)
+    inside, rest = dict[tuple[str, ...], int](), dict[tuple[str, ...], int]()
+    for m, c in p.items():
+        if u in m:
+            first = m.index(u)
+            inside[m[:first] + m[first + least :]] = c
+        else:
+            rest[m] = c
+    text = f"{u}**{least}*({_nested(inside)})" if least > 1 else f"{u}*({_nested(inside)})"
+    return f"{text} + {_nested(rest)}" if rest else text
 
 
 def _at(q: Q, point: Mapping[str, Fraction]) -> Fraction:
@@ -507,7 +510,8 @@ def _real_images(
     """Ways to write r in a fact and a strict one on the other side of it, or in one fact."""
 
     def rises(fact: Fact) -> bool:
-        return bool(sympy.diff(fact[1], r).subs(at) > 0)
+        slope = sympy.diff(fact[1], r).subs(at)
+        return bool(slope.subs(dict.fromkeys(slope.free_symbols, 1)) > 0)
 
     mine = [f for f in facts if f[1].has(r)]
     pairs = [(a, b) for a in mine for b in mine if b[2] and rises(a) != rises(b)]

@@ -315,7 +315,42 @@ ATTACKS = {
     fixed_elsewhere: "other parameters",
     other_names_elsewhere: "another chain",
 }
+
+
+def two_moves_in_one():
+    """At K = 2 the moves to g[1] and to g[K - 1] are one, of probability 1/2."""
+    rows = by.chain(
+        {"h": "1", "g": ("1", "1", "K")},
+        [("h", "g[1]:1/4; g[K - 1]:1/4; h:1/2"), ("g", "1", "K", "h:1/4; g[j]:3/4")],
+    )
+    found = by.hitting(by.K2, rows, target=["h"], start=["g", "1"], value="4")
+    return by.law(by.proving(found, **by.functions(f={"h": "0", "g": "4"})), ["1/3", "1/3"])
+
+
 MORE = {
+    "moves that may coincide": two_moves_in_one,
+    "index out of range": lambda: by.proving(
+        by.hitting(
+            by.K2,
+            by.chain(
+                {"t": "1", "g": ("1", "0", "K")}, [("t", "t:1"), ("g", "0", "K", "g[j - 1]:1")]
+            ),
+            target=["t"],
+            start=["g", "K"],
+            value="K + 1",
+        ),
+        **by.functions(f={"t": "0", "g": "j + 1"}),
+    ),
+    "index not served": lambda: by.proving(
+        by.hitting(
+            by.K2,
+            by.chain({"t": "1", "g": ("1", "0", "K")}, [("t", "t:1"), ("g", "0", "1", "t:1")]),
+            target=["t"],
+            start=["g", "K"],
+            value="1 + 4*K*(K - 1)",
+        ),
+        **by.functions(f={"t": "0", "g": "1 + 4*j*(j - 1)"}),
+    ),
     "row too light": lambda: by.hitting(
         rows=by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:p; b:1 - 2*p")]),
         value="1/(2*p)",
