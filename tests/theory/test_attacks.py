@@ -317,18 +317,7 @@ ATTACKS = {
 }
 
 
-def two_moves_in_one():
-    """At K = 2 the moves to g[1] and to g[K - 1] are one, of probability 1/2."""
-    rows = by.chain(
-        {"h": "1", "g": ("1", "1", "K")},
-        [("h", "g[1]:1/4; g[K - 1]:1/4; h:1/2"), ("g", "1", "K", "h:1/4; g[j]:3/4")],
-    )
-    found = by.hitting(by.K2, rows, target=["h"], start=["g", "1"], value="4")
-    return by.law(by.proving(found, **by.functions(f={"h": "0", "g": "4"})), ["1/3", "1/3"])
-
-
 MORE = {
-    "moves that may coincide": two_moves_in_one,
     "index out of range": lambda: by.proving(
         by.hitting(
             by.K2,
@@ -344,7 +333,10 @@ MORE = {
     "index not served": lambda: by.proving(
         by.hitting(
             by.K2,
-            by.chain({"t": "1", "g": ("1", "0", "K")}, [("t", "t:1"), ("g", "0", "1", "t:1")]),
+            by.chain(
+                {"t": "1", "g": ("1", "0", "K")},
+                [("t", "t:1"), *(("g", n, n, "t:1") for n in "01")],
+            ),
             target=["t"],
             start=["g", "K"],
             value="1 + 4*K*(K - 1)",
@@ -352,10 +344,14 @@ MORE = {
         **by.functions(f={"t": "0", "g": "1 + 4*j*(j - 1)"}),
     ),
     "row too light": lambda: by.hitting(
-        rows=by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:p; b:1 - 2*p")]),
+        by.domain(reals="p", facts=["p > 0", "2*p <= 1"]),
+        by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:p; b:1 - 2*p")]),
         value="1/(2*p)",
     ),
-    "probability below 0": lambda: by.hitting(rows=by.two_states("1", "1 + p"), value="1/(1 + p)"),
+    "probability below 0": lambda: by.hitting(
+        rows=by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:1 + p; b:-p")]),
+        value="1/(1 + p)",
+    ),
     **{f"a move tagged {t!r}": lambda t=t: with_a_tag(t) for t in ("sparse", "w", ["W"], "", "+1")},
     "generating function of a walk": lambda: tagged(by.generating),
     "second moment of a walk": lambda: tagged(by.squared),
