@@ -43,9 +43,8 @@ NAME = re.compile(r"(?!([ijtwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the oth
 LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
-SQUARE = re.compile(
-    r"\((?:[^()/]|\([^()/]*\))*\)\*\*2(?!\d)"
-)  # none of a quotient, which has poles
+# The square of what divides by numbers only: a quotient may have poles.
+SQUARE = re.compile(r"\((?:[^()/]|/\d|\((?:[^()/]|/\d)*\))*\)\*\*2(?!\d)")
 SHIFTS = {"": "1", "+1": "z", "-1": "1/z", "others": "-1/(K - 1)"}  # by tag of a move
 BACK = {"+1": "-1", "-1": "+1"}  # the other tags are their own ways back
 SAID = {"W": "and a step of W", "+1": "of the next cluster", "-1": "of the cluster before"}
