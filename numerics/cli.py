@@ -830,6 +830,9 @@ def run_command(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the algorithm; repeatable."),
     ] = None,
+    queries: Annotated[
+        int | None, typer.Option("--queries", metavar="Q", help="To answer; for budget, search.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result.")] = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw the result: .png, .svg or .pdf.")
@@ -864,6 +867,10 @@ def run_command(
                 pairs.setdefault("epsilon_max", epsilon_max)
     elif family_or_chain is not None or at is not None or start is not None or targets is not None:
         raise InputError(f"{algorithm} builds its own chains: leave the family and its ends out")
+    if queries is not None:
+        if "queries" not in {field.name for field in fields(chosen.settings)}:
+            raise InputError(f"{algorithm} answers no queries: leave --queries out")
+        pairs["queries"] = str(queries)
     config = read_settings(chosen.settings, pairs)
     with _progress(1000) as advance:
         shown = 0

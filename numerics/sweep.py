@@ -49,9 +49,11 @@ import json
 import logging
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -983,24 +985,51 @@ def _local_cluster(workers: int) -> Iterator[str]:
 
 
 def _computed(client: Any, cases: Iterable[Case]) -> Iterator[Result]:
-    """The results of the cases as they come."""
-    distributed = _require("distributed")
-    asked = {_submit(client, case, "sweep"): case for case in cases}
-    suspects = []
-    for future in distributed.as_completed(list(asked), loop=client.loop):
-        case = asked.pop(future)
-        result = _outcome(future, case)
-        if result is None:
-            suspects.append(case)
-        else:
-            yield result
-    # Dask blames the death of a worker on each case that waited there. What kills a worker when
-    # nothing else runs is guilty.
-    for case in suspects:
-        result = _outcome(_submit(client, case, "alone"), case)
-        if result is None:
-            result = _failed(case, "each worker that computed it died (out of memory?)", 0.0)
-        yield result
+    """The results of the cases as they come; a Ctrl-C is met here, between two looks at Dask."""
+    with _noted_interrupt() as interrupted:
+
+        def finished(cases: Iterable[Case], why: str) -> Iterator[tuple[Case, Result | None]]:
+            asked = {_submit(client, case, why): case for case in cases}
+            coming = _require("distributed").as_completed(list(asked), loop=client.loop)
+            while not coming.is_empty():
+                if interrupted:
+                    raise KeyboardInterrupt
+                if coming.has_ready():
+                    future = next(coming)
+                    case = asked.pop(future)
+                    yield case, _outcome(future, case)
+                else:
+                    time.sleep(_LOOK)
+
+        suspects = []
+        for case, result in finished(cases, "sweep"):
+            if result is None:
+                suspects.append(case)
+            else:
+                yield result
+        # Dask blames the death of a worker on each case that waited there. What kills a worker
+        # when nothing else runs is guilty.
+        for suspect in suspects:
+            for case, result in finished([suspect], "alone"):
+                why = "each worker that computed it died (out of memory?)"
+                yield result or _failed(case, why, 0.0)
+
+
+_LOOK = 0.02  # seconds from one look for finished cases to the next
+
+
+@contextmanager
+def _noted_interrupt() -> Iterator[list[bool]]:
+    """A list that a Ctrl-C fills. Raised inside Dask, an exception may be lost or leave a lock."""
+    interrupted: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted  # a signal reaches the main thread only
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _submit(client: Any, case: Case, why: str) -> Any:

@@ -472,11 +472,15 @@ def _enumerate(domain: checker.Domain, names: frozenset[str]) -> Iterator[_Chart
     linear = [f for f in facts if not f[1].has(*real)] if real else list(facts)
     linear.sort(key=lambda f: not f[1].has(sympy.Symbol("j")))
     at = {sympy.Symbol(n): sympy.Rational(x) for n, x in next(_inside(domain), {}).items()}
-    options = [list(_real_images(r, facts, at)) for r in real]
+    later = {r: set(real[n + 1 :]) for n, r in enumerate(real)}
+    options = [  # each in terms of the parameters before it, first
+        sorted(_real_images(r, facts, at), key=lambda x, r=r: bool(x.free_symbols & later[r]))  # type: ignore[misc]
+        for r in real
+    ]
     chosen_sets = itertools.combinations(linear, len(whole))
     solved = [s for c in chosen_sets if (s := _solve_linear(c, whole)) is not None]
     for solution in sorted(solved, key=_falls):
-        for picks in itertools.product(*options):
+        for picks in itertools.islice(itertools.product(*options), MOST_CHARTS):
             found = dict(solution) | dict(zip(real, picks, strict=True))
             for _ in real:  # c may be given by w, or w by c
                 found = {name: value.subs(found) for name, value in found.items()}

@@ -39,7 +39,7 @@ from typing import Any
 FORMAT = "metastable-certificate/2"
 HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 3 * 10**7, 2 * 10**7  # number, term, effort, file
 left = [inf]  # what remains of WORK while a certificate is checked
-NAME = re.compile(r"(?!([ijtwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
+NAME = re.compile(r"(?!([ijwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
 LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")

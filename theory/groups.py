@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 Table = tuple[tuple[int, ...], ...]
 LARGEST = 1000
+Point = TypeVar("Point", bound=Hashable)
 
 
 class GroupError(ValueError):
@@ -97,7 +99,7 @@ def generators(table: Table) -> list[int]:
     return chosen
 
 
-def orbit(start: Sequence[int], moves: Callable[[int], Iterable[int]]) -> set[int]:
+def orbit(start: Sequence[Point], moves: Callable[[Point], Iterable[Point]]) -> set[Point]:
     """All that is reached from a start, when ``moves`` gives what is reached in one step."""
     reached, new = set(start), list(start)
     while new:

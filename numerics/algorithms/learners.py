@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from math import sqrt
 
@@ -18,6 +19,7 @@ from numpy.random import Generator
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from numerics.algorithms import search
 from numerics.algorithms.task import Task
 from numerics.chain import ChainError, FloatArray, IntArray
 from theory.groups import Action
@@ -88,8 +90,10 @@ class Oracle:
     """Averages over (x, answer), within a tolerance.
 
     A query is a function g of (x, answer), or a vector of them; its scale is the root of the sum of
-    the mean squares of g - E_0 g, where E_0 takes the answer uniform and independent of x. The
-    oracle may err by ``tolerance`` times the scale, in the Euclidean norm.
+    the mean squares of g less its mean over the answers at each x. That is at most the norm of
+    g - E_0 g in the theorem, where E_0 takes the answer uniform and independent of x: a function of
+    x alone tells nothing. The oracle may err by ``tolerance`` times the scale, in the Euclidean
+    norm.
 
     Parameters
     ----------
@@ -317,18 +321,27 @@ def edges_by_weight(task: Task, rng: Generator) -> frozenset[tuple[int, int]]:
     return frozenset(pairs)
 
 
-def search_and_solve(
-    task: Task,
-    crossings: Sequence[tuple[int, int]],
-    rng: Generator,
-    find_edges: FindEdges = edges_by_weight,
+def edges_by_search(
+    task: Task, rng: Generator, delta: Fraction = Fraction(1, 10**6)
+) -> tuple[frozenset[tuple[int, int]], int]:
+    """Sparse edges by rollouts, and the steps generated: the search of R3, planned for delta.
+
+    Raises
+    ------
+    ChainError
+        There is no plan: edges between clusters are not rare enough.
+    """
+    found = search.run(task, search.Config(delta=delta), rng)
+    return frozenset(found.edges), found.steps
+
+
+def solve(
+    edges: frozenset[tuple[int, int]], crossings: Sequence[tuple[int, int]]
 ) -> tuple[bool, ...]:
-    """Which candidates of a path are truly sparse, found by search; `answers` then is exact.
+    """Which candidates of a path are truly sparse, by the edges found; `answers` then is exact.
 
     Parameters
     ----------
     crossings : the ends of each candidate, as states of the model.
-    find_edges : the search.
     """
-    found = find_edges(task, rng)
-    return tuple(crossing in found for crossing in crossings)
+    return tuple(crossing in edges for crossing in crossings)

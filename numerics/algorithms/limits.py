@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +28,11 @@ from numerics.algorithms.learners import (
     answers,
     ask_each,
     descend,
+    edges_by_search,
     edges_by_weight,
     inputs,
     one_hot,
-    search_and_solve,
+    solve,
 )
 from numerics.algorithms.task import Progress, Report, Task, require_fraction
 from numerics.chain import Chain, ChainError, FloatArray, IntArray
@@ -50,7 +51,11 @@ CONFIDENCE = 0.05
 """One minus the confidence of the intervals that are told."""
 LEARNERS = (*MODELS, "asking")
 CHECKED = 200
-"""Random inputs on which the learner with the whole graph is tried."""
+"""Random inputs on which a learner with the whole graph is tried."""
+MOST_CLUSTERS, MOST_GAP, MOST_UNITS = 128, 64, 10000
+SEARCHES = ("reading", "search")
+"""Learners with the whole graph: one reads its probabilities, one searches it by rollouts."""
+OPERATIONS = {"reading": "transitions read", "search": "steps generated"}
 
 
 @dataclass(frozen=True)
@@ -69,22 +74,25 @@ class Config:
     queries : of the learner that asks for one set after the other.
     tolerance : tau of the oracle, below 1/2.
     replicates : chains for each length and access.
-    clusters : numbers K >= 2 of clusters for the learner with the graph, on 2 (K - 1) candidates.
-    epsilon : probability of a candidate edge, at most 1/4.
+    clusters : numbers K of clusters, from 2 to 128, for the learners with the graph, on 2 (K - 1)
+        candidates.
+    epsilon : probability of a candidate edge, below 1/4; search by rollouts needs it far below 1/M.
+    delta : probability of failure that search by rollouts is planned for.
     """
 
     group: str = "cyclic-2"
-    lengths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10, 12)
+    lengths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10)
     gaps: tuple[int, ...] = (4, 6, 8)
     radius: int = 1
     aside: int = 2
-    steps: int = 16
-    queries: int = 32
-    tolerance: Fraction = Fraction(1, 4)
+    steps: int = 8
+    queries: int = 16
+    tolerance: Fraction = Fraction(3, 10)
     width: int = 16
     replicates: int = 40
     clusters: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
-    epsilon: Fraction = Fraction(1, 1000)
+    epsilon: Fraction = Fraction(1, 10**15)
+    delta: Fraction = Fraction(1, 10**6)
 
     def __post_init__(self) -> None:
         for name, values, low in (
@@ -94,6 +102,11 @@ class Config:
         ):
             if not values or min(values) < low:
                 raise ChainError(f"{name} = {values} is out of range; give numbers from {low} on")
+        if max(self.clusters) > MOST_CLUSTERS or max(self.gaps) > MOST_GAP:
+            raise ChainError(
+                f"clusters = {self.clusters} with gaps = {self.gaps} is too large; "
+                f"choose clusters up to {MOST_CLUSTERS} and gaps up to {MOST_GAP}"
+            )
         for name, value, low in (
             ("radius", self.radius, 0),
             ("aside", self.aside, 0),
@@ -106,6 +119,17 @@ class Config:
                 raise ChainError(f"{name} = {value} is out of range; choose it {low} or more")
         require_fraction("tolerance", self.tolerance, Fraction(0), Fraction(1, 2))
         require_fraction("epsilon", self.epsilon, Fraction(0), Fraction(1, 4))
+        require_fraction("delta", self.delta, Fraction(0), Fraction(1))
+        if max(self.width, self.replicates) > MOST_UNITS:
+            raise ChainError(
+                f"width = {self.width} or replicates = {self.replicates} is too large; "
+                f"choose them up to {MOST_UNITS}"
+            )
+        if self.radius > MOST_GAP:
+            raise ChainError(
+                f"radius = {self.radius} is too large; choose it up to {MOST_GAP}: "
+                f"all is seen from {self.falls} on"
+            )
         order = self.action.order
         if order ** (max(self.lengths) + self.aside) > MOST_INPUTS:
             most = max(n for n in range(20) if order**n <= MOST_INPUTS)
@@ -173,24 +197,51 @@ class Measured:
 
 @dataclass(frozen=True)
 class Searched:
-    """The learner with the graph on one chain: the share of exact answers, and its time."""
+    """A learner with the graph on one chain.
 
+    Attributes
+    ----------
+    exact : share of exact answers.
+    operations : transitions that were read, or steps that were generated.
+    seconds : of processor time; steps that end in a law that is known are drawn at once.
+    """
+
+    learner: str
     clusters: int
     length: int
     states: int
     transitions: int
     exact: float
+    operations: int
     seconds: float
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run has measured: by length, by radius at the greatest length, and by search."""
+    """What a run has measured: by length, by radius and decoys at the greatest length, by search.
+
+    Attributes
+    ----------
+    by_decoys : with the path, and the first d candidates only that may be decoys: (d, measured).
+    """
 
     config: Config
     by_length: tuple[Measured, ...]
     by_radius: tuple[Measured, ...]
+    by_decoys: tuple[tuple[int, Measured], ...]
     searched: tuple[Searched, ...]
+
+
+def growth(sizes: Sequence[int], values: Sequence[float]) -> float:
+    """The exponent of growth: the slope of log values on log sizes, by least squares.
+
+    Parameters
+    ----------
+    sizes : positive, not all the same.
+    values : positive.
+    """
+    x, y = (np.log(np.array(v, dtype=np.float64)) for v in (sizes, values))
+    return float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
 
 
 def capital(values: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -256,8 +307,20 @@ class Given:
     acts: tuple[bool, ...]
 
 
-def draw(config: Config, access: str, length: int, radius: int, rng: Generator) -> Given:
-    """A hidden set, uniform among those that are possible, and what the access tells of it."""
+def draw(
+    config: Config,
+    access: str,
+    length: int,
+    radius: int,
+    rng: Generator,
+    decoys: int | None = None,
+) -> Given:
+    """A hidden set, uniform among those that are possible, and what the access tells of it.
+
+    Parameters
+    ----------
+    decoys : with the path, how many candidates, the first, may be decoys; by default all.
+    """
     if access == "none":
         count = length + config.aside
         while True:  # a set of at most L of the candidates of the graph, wherever the path is
@@ -266,10 +329,13 @@ def draw(config: Config, access: str, length: int, radius: int, rng: Generator) 
                 return Given((None,) * count, acts)
     true = tuple(bool(x) for x in rng.integers(2, size=length))
     if access == "path":
-        return Given((None,) * length, true)
-    gaps = config.gaps_of(length)
-    instance = Instance(true, gaps, epsilon=config.epsilon, aside=config.aside)
-    told = told_by_neighbourhood(instance, radius)
+        open_ = length if decoys is None else decoys
+        true = true[:open_] + (True,) * (length - open_)
+        told = (None,) * open_ + true[open_:]
+    else:
+        gaps = config.gaps_of(length)
+        instance = Instance(true, gaps, epsilon=config.epsilon, aside=config.aside)
+        told = told_by_neighbourhood(instance, radius)
     parts = segments(told)
     return Given(tuple(told[p[0]] for p in parts), tuple(true[p[0]] for p in parts))
 
@@ -303,13 +369,13 @@ def run(
     config: Config,
     rng: Generator,
     progress: Progress | None = None,
-    find_edges: FindEdges = edges_by_weight,
 ) -> Result:
     """Train all learners.
 
-    Parameters
-    ----------
-    find_edges : the search of the learner with the graph.
+    Raises
+    ------
+    ChainError
+        There is no plan for search by rollouts: epsilon is too large.
     """
     radii = range(config.falls + 1)
     longest = max(config.lengths)
@@ -325,30 +391,51 @@ def run(
         for radius in radii
         for kind in ("hidden", "asking")
     ]
-    total, done = len(plan) + len(config.clusters), 0
+    radial = len(plan)
+    counts = sorted({*range(0, longest, 2), longest})
+    plan += [
+        partial(measure, config, "path", kind, longest, -1, rng, decoys)
+        for decoys in counts
+        for kind in ("hidden", "asking")
+    ]
+    pairs = [(kind, count) for count in config.clusters for kind in SEARCHES]
+    total, done = len(plan) + len(pairs), 0
     measured, searched = list[Measured](), list[Searched]()
     for part in plan:
         measured.append(part())
         done += 1
         if progress:
             progress(done, total)
-    for count in config.clusters:
-        searched.append(search(config, count, rng, find_edges))
+    for kind, count in pairs:
+        searched.append(search(config, kind, count, rng))
         done += 1
         if progress:
             progress(done, total)
     _features.cache_clear()
-    return Result(config, tuple(measured[:lengths]), tuple(measured[lengths:]), tuple(searched))
+    both = [decoys for decoys in counts for _ in range(2)]
+    return Result(
+        config,
+        tuple(measured[:lengths]),
+        tuple(measured[lengths:radial]),
+        tuple(zip(both, measured[radial:], strict=True)),
+        tuple(searched),
+    )
 
 
 def measure(
-    config: Config, access: str, learner: str, length: int, radius: int, rng: Generator
+    config: Config,
+    access: str,
+    learner: str,
+    length: int,
+    radius: int,
+    rng: Generator,
+    decoys: int | None = None,
 ) -> Measured:
-    """One learner at one access and length, against the adversary."""
+    """One learner at one access and length, against the adversary; `decoys` as in `draw`."""
     action, gaps = config.action, config.gaps_of(length)
     found, caught = list[float](), 0
     for _ in range(config.replicates):
-        given = draw(config, access, length, radius, rng)
+        given = draw(config, access, length, radius, rng, decoys)
         shown, features = _features(action.order, len(given.acts))
         truth = answers(action, shown, given.acts)
         oracle = Oracle(truth, action.points, float(config.tolerance))
@@ -360,7 +447,8 @@ def measure(
             descend(model, features, oracle, config.steps)
             found.append(accuracy(model, features, truth))
         caught += oracle.caught > 0
-    dimension = dimension_with_access(access, gaps, radius, config.aside)
+    hidden = gaps if decoys is None else gaps[:decoys]
+    dimension = dimension_with_access(access, hidden, radius, config.aside)
     asked = config.queries if learner == "asking" else config.steps
     bound = accuracy_bound(Fraction(dimension), action.points, asked, config.tolerance)
     return Measured(
@@ -391,22 +479,45 @@ def _ask(config: Config, given: Given, shown: IntArray, oracle: Oracle, rng: Gen
     return np.zeros(len(shown), np.int64) if confirmed is None else confirmed
 
 
-def search(config: Config, clusters: int, rng: Generator, find_edges: FindEdges) -> Searched:
-    """The learner with the graph: K - 1 truly sparse edges and as many decoys, in random order."""
+def search(
+    config: Config, learner: str, clusters: int, rng: Generator, find: FindEdges | None = None
+) -> Searched:
+    """A learner with the graph: K - 1 truly sparse edges and as many decoys, in random order.
+
+    Whoever reads does so on clusters that are alike for all sets S, the largest there are;
+    rollouts, which cross a cluster many times, are given the smallest.
+
+    Parameters
+    ----------
+    find : how sparse edges are found; by default as the learner's name says.
+    """
     action, length = config.action, 2 * (clusters - 1)
     true = tuple(bool(x) for x in rng.permutation(np.arange(length) % 2))
-    instance = Instance(true, config.gaps_of(length), epsilon=config.epsilon)
+    compact = learner == "search"
+    instance = Instance(true, config.gaps_of(length), epsilon=config.epsilon, compact=compact)
     chain, crossings = chain_of(instance)
     last = instance.path[-1]
     task = Task(chain, 0, (last[0] * instance.states + last[1],))
-    start = perf_counter()
-    found = search_and_solve(task, crossings, rng, find_edges)
-    shown = rng.integers(action.order, size=(CHECKED, length))
-    guess = answers(action, shown, found)
-    seconds = perf_counter() - start
-    exact = float((guess == answers(action, shown, true)).mean())
     states, transitions = len(chain.states), len(chain.source)
-    return Searched(clusters, length, states, transitions, exact, seconds)
+    operations = transitions
+    shown = rng.integers(action.order, size=(CHECKED, length))
+    start = process_time()
+    if find is not None:
+        edges = find(task, rng)
+    elif compact:
+        try:
+            edges, operations = edges_by_search(task, rng, config.delta)
+        except ChainError as error:
+            raise ChainError(
+                f"epsilon = {config.epsilon} is too large for a search of {states} states that "
+                f"fails with probability {config.delta}: choose a smaller one"
+            ) from error
+    else:
+        edges = edges_by_weight(task, rng)
+    guess = answers(action, shown, solve(edges, crossings))
+    seconds = process_time() - start
+    exact = float((guess == answers(action, shown, true)).mean())
+    return Searched(learner, clusters, length, states, transitions, exact, operations, seconds)
 
 
 # ---------------------------------------------------------------- the report
@@ -426,21 +537,25 @@ def report(result: Result) -> Report:
             for access in ("none", "path", "neighbourhood")
         },
         "radius": [{"radius": m.radius, **_line(m)} for m in result.by_radius],
+        "decoys": [{"decoys": d, **_line(m)} for d, m in result.by_decoys],
         "falls_at_radius": config.falls,
         "chance": 1 / config.action.points,
         "confidence": 1 - CONFIDENCE,
     }
     told["accuracy"]["graph"] = [
         {
+            "learner": s.learner,
             "clusters": s.clusters,
             "length": s.length,
             "states": s.states,
             "transitions": s.transitions,
             "mean": s.exact,
+            "operations": s.operations,
             "seconds": s.seconds,
         }
         for s in result.searched
     ]
+    told["growth"] = {learner: _growth(result, learner) for learner in SEARCHES}
     rows = [("group", config.group), ("chance", f"{1 / config.action.points:.3f}")]
     for m in result.by_length:
         if m.length == longest:
@@ -451,10 +566,34 @@ def report(result: Result) -> Report:
     for m in result.by_radius:
         name = f"radius {m.radius}, {m.learner}, L = {m.length}"
         rows.append((name, f"{m.mean:.3f}; dimension {m.dimension}, at most {m.bound:.3f}"))
+    for decoys, m in result.by_decoys:
+        name = f"decoys {decoys}, {m.learner}, L = {m.length}"
+        rows.append((name, f"{m.mean:.3f}; dimension {m.dimension}, at most {m.bound:.3f}"))
     for s in result.searched:
-        name = f"graph, K = {s.clusters}, {s.states} states"
-        rows.append((name, f"{s.exact:.3f} exact, {s.seconds:.3f} s"))
+        name = f"graph, {s.learner}, K = {s.clusters}, {s.states} states"
+        work = f"{s.operations:.3g} {OPERATIONS[s.learner]}, {s.seconds:.3f} s"
+        rows.append((name, f"{s.exact:.3f} exact, {work}"))
+    for learner, slopes in told["growth"].items():
+        if slopes:
+            what = f"{OPERATIONS[learner]} as K^{slopes['operations']:.2f}"
+            rows.append((f"growth, {learner}", f"{what}, time as K^{slopes['seconds']:.2f}"))
     return Report(told, tuple(rows), lambda: figure(result))
+
+
+def _growth(result: Result, learner: str) -> dict[str, float]:
+    """Exponents in K, by the larger half of the sizes that were tried; none from a single one."""
+    found = sorted(
+        (s for s in result.searched if s.learner == learner), key=lambda s: (s.clusters, s.length)
+    )
+    found = found[(len(found) - 1) // 2 :]
+    sizes = [s.clusters for s in found]
+    if len(set(sizes)) < 2:
+        return {}
+    return {
+        "operations": growth(sizes, [s.operations for s in found]),
+        # a clock may show 0
+        "seconds": growth(sizes, [max(s.seconds, 1e-9) for s in found]),
+    }
 
 
 def _told(config: Config, access: str, length: int) -> int:
@@ -476,43 +615,47 @@ def _line(measured: Measured) -> dict[str, Any]:
 
 
 def figure(result: Result) -> Figure:
-    """Accuracy against L by access; and against the radius, at the greatest L."""
+    """Accuracy against L by access; and at the greatest L against the radius, and the decoys."""
     import matplotlib.pyplot as plt
 
-    config = result.config
-    drawn, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
-    chance = 1 / config.action.points
+    config, longest = result.config, max(result.config.lengths)
+    drawn, (left, middle, right) = plt.subplots(
+        1, 3, figsize=(10, 3.6), sharey=True, width_ratios=(5, 3, 3), layout="constrained"
+    )
     names = {
         "none": "nothing",
         "path": "path",
-        "neighbourhood": f"neighbourhood, radius {config.radius}",
+        "neighbourhood": f"neighbourhood, $r = {config.radius}$",
     }
     for number, (access, name) in enumerate(names.items()):
         for learner, style in (("hidden", "-"), ("linear", ":"), ("asking", "--")):
             lines = [m for m in result.by_length if (m.access, m.learner) == (access, learner)]
             _draw(left, [m.length + 0.12 * (number - 1) for m in lines], lines, style, number, name)
     bound = [m for m in result.by_length if (m.access, m.learner) == ("path", "hidden")]
-    left.plot(
-        [m.length for m in bound],
-        [m.bound for m in bound],
-        "k--",
-        lw=1,
-        label="bound of gradients, path",
-    )
-    near = [s for s in result.searched if s.length <= max(config.lengths)]
-    left.plot([s.length for s in near], [s.exact for s in near], "C3s-", label="graph, by search")
-    left.axhline(chance, color="0.6", lw=1)
+    _bound(left, [m.length for m in bound], bound, "gradients, path: at most")
+    near = {s.length: s.exact for s in result.searched if s.length <= longest}
+    left.plot(list(near), list(near.values()), "C3s-", label="graph")
     left.set(xlabel="$L$", ylabel="accuracy", ylim=(0, 1.05))
-    left.legend(fontsize=8, loc="lower left")
-    for number, learner in ((2, "hidden"), (4, "asking")):
-        lines = [m for m in result.by_radius if m.learner == learner]
-        _draw(right, [m.radius for m in lines], lines, "-", number, learner)
-    bounds = [m.bound for m in lines]
-    right.plot([m.radius for m in lines], bounds, "k--", lw=1, label="bound of asking")
-    right.axhline(chance, color="0.6", lw=1)
-    right.set(xlabel=f"radius, $L = {max(config.lengths)}$")
-    right.legend(fontsize=8, loc="lower left")
+    by_radius = [(m.radius, m) for m in result.by_radius]
+    for axes, found, name in (
+        (middle, by_radius, "radius $r$"),
+        (right, result.by_decoys, "possible decoys, path"),
+    ):
+        for learner, number in (("hidden", 3), ("asking", 4)):
+            at = [x for x, m in found if m.learner == learner]
+            lines = [m for _, m in found if m.learner == learner]
+            _draw(axes, at, lines, "-", number, learner)
+        _bound(axes, at, lines, "asking: at most")
+        axes.set(xlabel=f"{name}, $L = {longest}$")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (left, middle, right):
+        axes.axhline(1 / config.action.points, color="0.6", lw=1)
+        axes.legend(fontsize=8, loc="lower left")
     return drawn
+
+
+def _bound(axes: Any, x: list[int], lines: list[Measured], label: str) -> None:
+    axes.plot(x, [m.bound for m in lines], "--", color="0.4", lw=1, label=label)
 
 
 def _draw(

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from numpy.random import Generator
 
-from numerics.algorithms import limits, ppo, pretrain, search
+from numerics.algorithms import budget, distill, limits, ppo, pretrain, search
 from numerics.algorithms.task import Progress, Report, Task, Truth
 from numerics.chain import ChainError, parse_number
 
@@ -54,6 +54,21 @@ def _ppo(
     return ppo.report(task, truth, config, ppo.run(task, config, rng, tuple(found)))
 
 
+def _distill(
+    task: Task | None, truth: Truth | None, config: Any, rng: Generator, progress: Progress | None
+) -> Report:
+    assert task is not None
+    result = distill.run(task, config, rng, progress=progress)
+    return distill.report(task, truth, config, result)
+
+
+def _budget(
+    task: Task | None, truth: Truth | None, config: Any, rng: Generator, progress: Progress | None
+) -> Report:
+    assert task is not None
+    return budget.report(budget.run(task, truth, config, rng, progress))
+
+
 def _limits(
     task: Task | None, truth: Truth | None, config: Any, rng: Generator, progress: Progress | None
 ) -> Report:
@@ -64,6 +79,8 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "pretrain": Algorithm(pretrain.Config, _pretrain),
     "search": Algorithm(search.Config, _search),
     "ppo": Algorithm(ppo.Config, _ppo),
+    "distill": Algorithm(distill.Config, _distill),
+    "budget": Algorithm(budget.Config, _budget),
     "limits": Algorithm(limits.Config, _limits, needs_task=False),
 }
 

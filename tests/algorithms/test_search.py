@@ -23,12 +23,10 @@ from numerics.chain import Chain, ChainError
 from numerics.elimination import mean_hitting_times
 from theory import checker
 from theory.catalogue import load
-from theory.certificates import NoProof
 from theory.claims import Derivation, NoClaim
 from theory.composed import CompositionDerivation
-from theory.domain import Domain, Parameter, evaluate
+from theory.domain import evaluate
 from theory.results import search as theory
-from theory.results.order import comparison
 from theory.results.search import Cliques, cliques_of, plan
 
 ALARM = 1e-10
@@ -280,21 +278,9 @@ def test_the_turning_point_of_the_complete_graph(derivations):
     assert sympy.simplify(found.turning**2 - M * (K - 1) / (2 * K)) == 0
 
 
-@pytest.mark.parametrize("before", [True, False])
-def test_the_speed_up_turns_where_it_is_said_to(before):
-    proof = theory.turning(before)
-    assert checker.check(proof) == proof["statement"]
-    against = "<" if before else ">"
-    for wrong in ([f"A/p + C*p {against} A/q + C*q"], ["A > C"]):
-        with pytest.raises(checker.Refused):
-            checker.check({**proof, "statement": {**proof["statement"], "claims": wrong}})
-    domain = Domain(
-        tuple(Parameter(x, (), "", integer=False) for x in "ACpq"),
-        tuple(proof["statement"]["domain"]["facts"]),
-    )
-    relation = "<=" if before else ">="
-    with pytest.raises(NoProof):
-        comparison(domain, [f"A/p + C*p {relation} A/q + C*q"], (), proof["witness"]["charts"])
+def test_what_has_no_turning_point_has_no_largest_speed_up():
+    with pytest.raises(NoClaim, match="falls throughout"):
+        theory.speed_up(CompositionDerivation(load("clique/ring/in-out")))
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -1,6 +1,7 @@
 """`metastable run`: tables, JSON with the keys of the contract, figures, and bad input."""
 
 import json
+import math
 
 import pytest
 
@@ -11,11 +12,15 @@ KEYS = {
         *("hitting_time_before", "hitting_time_after", "tv_per_row"),
     },
     "pretrain": {"error", "support_recovered", "steps"},
+    "distill": {"hitting_time", "predicted", "escape_error", "samples"},
+    "budget": {"ranking", "queries"},
 }
 AT = {
     "search": "K=4,M=4,epsilon=1e-6",
     "ppo": "K=4,M=5,epsilon=1e-5",
     "pretrain": "K=3,M=3,epsilon=1/50",
+    "distill": "K=4,M=4,epsilon=1e-5",
+    "budget": "K=4,M=4,epsilon=1e-7",
 }
 
 
@@ -54,6 +59,48 @@ def test_cap_is_that_of_the_contract(run, tmp_path):
         assert cap * 0.8 < float(after) <= cap
 
 
+def test_distilled_time_is_the_predicted_one(run, tmp_path):
+    told = tmp_path / "told.json"
+    at = ("--at", "K=4,M=4,epsilon=1e-6", "--set", "data=trace", "--set", "beta=12")
+    assert run("run", "distill", "complete", *at, "--seed", 3, "--json", told)[0] == 0
+    found = json.loads(told.read_text())
+    assert found["labels"] == found["clusters"] == 4
+    assert abs(found["hitting_time"] / found["predicted"] - 1) < 0.05
+    # Of the trace, whose rows leave with probability epsilon: 3 jumps, 1/(b epsilon) stays each.
+    assert abs(found["predicted"] / (3 * (1 + (1e6 - 1) / math.exp(12))) - 1) < 1e-6
+    assert found["escape_error"] <= found["escape_bound"] < 0.1
+
+
+def test_distil_a_chain_file(run, courtois, tmp_path):
+    told = tmp_path / "told.json"
+    ends = ("--from", 0, "--to", 7)
+    arguments = ("run", "distill", courtois, *ends, "--seed", 1, "--set", "samples=100000000")
+    settings = ("rounds=60", "rollouts=9", "T_0=40", "burn_in=500")
+    pairs = [word for text in settings for word in ("--set", text)]
+    code, _, err = run(*arguments, *pairs, "--json", told)
+    assert (code, err) == (0, "")
+    found = json.loads(told.read_text())
+    assert found["labels"] == 3
+    assert found["clusters"] is None
+
+
+def test_budget_ranks_four_ways(run, tmp_path):
+    """1000 queries by default; few are answered best without search, most by distillation."""
+    told, first = tmp_path / "told.json", []
+    for more in ((), ("--queries", 1), ("--queries", 10**9)):
+        arguments = ("run", "budget", "ring", "--at", AT["budget"], "--seed", 1, *more)
+        assert run(*arguments, "--json", told)[0] == 0
+        found = json.loads(told.read_text())
+        assert found["queries"] == (more[1] if more else 1000)
+        assert found["epsilon_max"] == "1/40"
+        ways = {one["strategy"]: one for one in found["ranking"]}
+        assert set(ways) == {"none", "search", "rl", "distillation"}
+        assert all(float(one["expected_total_steps"]) > 0 for one in ways.values())
+        assert 0 < float(ways["search"]["break_even_queries"]) < 100
+        first.append(found["ranking"][0]["strategy"])
+    assert first == ["search", "none", "distillation"]
+
+
 def test_run_on_a_chain_file(run, courtois, tmp_path):
     told = tmp_path / "told.json"
     ends = ("--from", 0, "--to", 7)
@@ -73,6 +120,14 @@ def test_run_on_a_chain_file(run, courtois, tmp_path):
         (("search", "ring", "--at", "K=3,M=3,epsilon=2", "--seed", 1), "outside the domain"),
         (("limits", "ring", "--seed", 1), "leave the family"),
         (
+            ("ppo", "ring", "--at", AT["ppo"], "--seed", 1, "--queries", 3),
+            "leave --queries out",
+        ),
+        (
+            ("budget", "ring", "--at", AT["budget"], "--seed", 1, "--queries", 0),
+            "queries = 0 is out of range",
+        ),
+        (
             ("search", "ring", "--at", AT["search"], "--seed", 1, "--set", "rounds"),
             "write --set NAME=VALUE",
         ),
@@ -83,6 +138,10 @@ def test_run_on_a_chain_file(run, courtois, tmp_path):
         (
             ("search", "ring", "--at", AT["search"], "--seed", 1, "--set", "rounds=1/2"),
             "not a whole number",
+        ),
+        (
+            ("distill", "ring", "--at", AT["distill"], "--seed", 1, "--set", "data=both"),
+            "unknown data 'both'",
         ),
         (
             ("search", "ring", "--at", AT["search"], "--seed", 1, "--figure", "f.txt"),

@@ -72,7 +72,7 @@ def points(name, n=4, largest=7, full=()):
     family = known(name).family
     tried = family.domain.points(60, seed=5, largest=largest)
     tried = [p for p in tried if all(evaluate(size, p) for size in full)]
-    chosen = [p for p in tried if family.states(p) <= 36]
+    chosen = [p for p in tried if family.states(p) <= 45]
     assert chosen
     if len(chosen) <= n:
         return chosen

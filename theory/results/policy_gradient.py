@@ -185,8 +185,8 @@ class Tradeoff:
     Attributes
     ----------
     claim : E[tau] = falling/o + constant + rising * o with o = epsilon/(1 - epsilon), the three
-        coefficients free of epsilon, falling > 0, constant >= 0 and rising >= 0: its certificate
-        rests on that of the hitting time.
+        coefficients free of epsilon, falling > 0, constant >= 0 and rising > 0 or 0 throughout: its
+        certificate rests on that of the hitting time.
     falling, constant, rising : the coefficients A, B, C.
     """
 
@@ -248,8 +248,8 @@ def tradeoff(derivation: Derivation) -> Tradeoff:
     falling, constant, rising = (tidy(sympy.factor(c), time.domain) for c in found)
     texts = [f"({c})" for c in (falling, constant, rising)]
     value = f"{texts[0]}*(1 - epsilon)/epsilon + {texts[1]} + {texts[2]}*epsilon/(1 - epsilon)"
-    claims = [f"v0 >= {value}", f"v0 <= {value}", f"{texts[0]} > 0"]
-    claims += [f"{text} >= 0" for text in texts[1:]]
+    claims = [f"v0 >= {value}", f"v0 <= {value}", f"{texts[0]} > 0", f"{texts[1]} >= 0"]
+    claims.append(f"{texts[2]} {'>=' if rising == 0 else '>'} 0")
     try:
         proof = comparison(time.domain, claims, [time.certificate])
     except NoProof as error:

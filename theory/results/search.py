@@ -38,9 +38,10 @@ from flint import arb, ctx, fmpq
 
 from theory.certificates import Certificate, NoProof
 from theory.claims import Derivation, NoClaim
-from theory.domain import Domain, Parameter, Point, evaluate, tidy
+from theory.domain import Point, evaluate
 from theory.family import Family, K, M, epsilon
 from theory.results.order import comparison
+from theory.results.policy_gradient import tradeoff
 
 n, c, N, T_0, T_1, T_max, R, u, g, s, L = sympy.symbols("n c N T_0 T_1 T_max R u g s L")
 _X = n * epsilon / M
@@ -581,7 +582,8 @@ def rollouts_of_the_paper(clusters: int) -> Band:
 class SpeedUp:
     """What reweighting the sparse edges from epsilon to epsilon_max gains.
 
-    With the odds y = epsilon/(1 - epsilon), E[tau] = A/y + B + C y.
+    With the odds y = epsilon/(1 - epsilon), E[tau] = A/y + B + C y: the hyperbola of `tradeoff`,
+    whose turning point `turning_certificates` prove.
 
     Attributes
     ----------
@@ -589,7 +591,7 @@ class SpeedUp:
     value : E[tau](epsilon)/E[tau](epsilon_max).
     condition : zero where the speed-up is largest: C e^2 - A (1 - e)^2 in e = epsilon_max.
     turning : odds at which it is largest, sqrt(A/C).
-    identity : certificate of E[tau] = A/y + B + C y and of A > 0, C > 0.
+    identity : certificate of E[tau] = A/y + B + C y and of A > 0, B >= 0, C > 0.
     order : certificate of A <= y E[tau] <= 4 A on a range of epsilon, or None.
     range : that range.
     """
@@ -615,25 +617,15 @@ def speed_up(derivation: Derivation) -> SpeedUp:
     Raises
     ------
     NoClaim
-        The hitting time is not derived, or is not of the form A/y + B + C y in the odds.
+        As `tradeoff`, or if the mean time falls throughout.
     """
+    found = tradeoff(derivation)
     family, claim = derivation.family, derivation.claim("hitting-time")
-    if claim.expression is None:
-        raise NoClaim(f"{family.id}: the time is known by bounds only")
-    y = sympy.Symbol("y")
-    in_odds = sympy.cancel(sympy.together(y * claim.expression.subs(epsilon, y / (1 + y))))
-    top, bottom = sympy.fraction(in_odds)
-    line = sympy.Poly(top, y).all_coeffs()[::-1]
-    if bottom.has(y) or len(line) != 3:
-        raise NoClaim(f"{family.id}: the mean time is not A/y + B + C y in the odds y of epsilon")
-    A, B, C = (tidy(sympy.factor(x / bottom), family.domain) for x in line)
+    assert claim.expression is not None
+    A, B, C = found.falling, found.constant, found.rising
+    if C == 0:
+        raise NoClaim(f"{family.id}: the mean time falls throughout, so that nothing turns")
     odds = epsilon / (1 - epsilon)
-    value = f"({A})*(1 - epsilon)/epsilon + ({B}) + ({C})*epsilon/(1 - epsilon)"
-    claims = [f"v0 >= {value}", f"v0 <= {value}", f"{A} > 0", f"{C} > 0"]
-    try:
-        identity = comparison(family.domain, claims, [claim.certificate])
-    except NoProof as error:
-        raise NoClaim(f"{family.id}: {error}") from error
     order, facts = None, tuple[str, ...]()
     for facts in RANGES:
         names = {p.name for p in family.domain.parameters}
@@ -652,23 +644,8 @@ def speed_up(derivation: Derivation) -> SpeedUp:
         C,
         sympy.factor(claim.expression / later),
         sympy.expand(C * epsilon_max**2 - A * (1 - epsilon_max) ** 2),
-        sympy.sqrt(tidy(sympy.factor(A / C), family.domain)),
-        identity,
+        sympy.sqrt(found.turning),
+        found.claim.certificate,
         order,
         facts if order else (),
     )
-
-
-def turning(before: bool) -> Certificate:
-    """Certificate that A/p + C p falls (before) or grows (beyond) on that side of p^2 = A/C.
-
-    It is about all reals A > 0, C > 0 and 0 < p < q, with C q^2 <= A before and C p^2 >= A
-    beyond; a constant B on both sides changes nothing. Applied to A/p + B + C p as `SpeedUp` has
-    it: the speed-up increases in epsilon_max up to the turning point, and decreases from it on.
-    """
-    fact = "C*q**2 <= A" if before else "C*p**2 >= A"
-    facts = ("A > 0", "C > 0", "p > 0", "q > p", fact)
-    reals = tuple(Parameter(name, (), "", integer=False) for name in ("A", "C", "p", "q"))
-    relation = ">=" if before else "<="
-    claim = f"A/p + C*p {relation} A/q + C*q"
-    return comparison(Domain(reals, facts), [claim])

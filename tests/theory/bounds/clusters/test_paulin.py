@@ -1,6 +1,7 @@
 """The pseudo-spectral gap: its value, mixing, variances and watched chains."""
 
 import random
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
@@ -38,7 +39,12 @@ def gaps(matrix, law, count):
 
 
 def by_definition(matrix, law, count=400):
-    return max(gap / r for r, gap in enumerate(gaps(matrix, law, count), 1))
+    best = 0.0
+    for r, gap in enumerate(gaps(matrix, law, count), 1):
+        best = max(best, gap / r)
+        if best >= 1 / r:  # no later gap exceeds 1
+            break
+    return best
 
 
 def distances(matrix, law, count):
@@ -51,7 +57,8 @@ def distances(matrix, law, count):
 
 def sum_variance(matrix, law, f, n):
     """Var of f(X_1) + ... + f(X_n), X_1 of the stationary law."""
-    g = np.array(f, float) - law @ np.array(f, float)
+    g = np.array(f, float) - f[0]
+    g = g - law @ g
     total, image = n * (law * g) @ g, g
     for k in range(1, n):
         image = matrix @ image
@@ -98,9 +105,12 @@ def test_holds_on_random_chains(chains, clustered):
 
 @pytest.mark.slow
 def test_holds_on_thousands_of_random_chains(chains, clustered):
-    for bound, cases in everything(survey(clustered, 2, 2500)).items():
-        assert len(cases) > 1500
-        assert not chains.violations(bound, cases, SLACK), bound.id
+    met: Counter = Counter()
+    for seed in range(200):  # few chains at a time: their bounds share the pseudo-spectral gap
+        for bound, cases in everything(survey(clustered, 1000 + seed, 12)).items():
+            met[bound.id] += len(cases)
+            assert not chains.violations(bound, cases, SLACK), (bound.id, seed)
+    assert all(count > 1500 for count in met.values())
 
 
 @given(data=st.data())
