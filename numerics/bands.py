@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 from numerics.chain import FloatArray, IntArray
 
@@ -65,12 +67,26 @@ def split(value: Fraction) -> tuple[float, int]:
     return mantissa, band
 
 
+def split_twice(value: Fraction) -> tuple[float, float, int]:
+    """A rational >= 0 in twice the precision."""
+    m, band = split(value)
+    over, under = m.as_integer_ratio()
+    n, d = value.numerator, value.denominator
+    if band > 0:
+        d <<= WIDTH * band
+    else:
+        n <<= -WIDTH * band
+    return m, (n * under - over * d) / (d * under), band
+
+
 def split_doubles(values: FloatArray) -> tuple[FloatArray, BandArray]:
-    """Doubles as mantissas and bands, exactly."""
+    """Doubles as mantissas and bands, exactly; not a copy if there is nothing to do."""
+    if not len(values) or (values.min() >= FLOOR and values.max() < CEILING):
+        return values, np.zeros(len(values), np.int32)
     size = np.abs(values)
     low, high = (size > 0.0) & (size < FLOOR), size >= CEILING
     if not (low.any() or high.any()):
-        return values.copy(), np.zeros(len(values), np.int32)
+        return values, np.zeros(len(values), np.int32)
     mantissa = np.where(low, values * UP, np.where(high, values * DOWN, values))
     band = high.astype(np.int32) - low
     tiny = (mantissa != 0.0) & (
@@ -106,14 +122,37 @@ def add(m: float, b: int, other: float, other_b: int) -> tuple[float, int]:
     return m, b
 
 
+def _fused(typing: Any, x: Any, y: Any, z: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), code
+
+
+fused: Any = intrinsic(_fused)
+"""The double nearest to x y + z."""
+
+
+# In twice the precision: the sum of a double and a far smaller one, with a band. Of positive
+# numbers, each operation is off by at most 16 * 2**-106 of the result (Joldes, Muller and Popescu
+# 2017, *ACM Trans. Math. Softw.* 44, 15res: 3 for a sum, 5 for a product, 10 for an inverse).
+@njit(cache=True)
+def normal_twice(m: float, low: float, b: int) -> tuple[float, float, int]:
+    """Bring a number back into the band, and its second part to half a unit in the last place."""
+    scaled, band = normal(m, b)
+    if band > b:
+        low *= DOWN
+    elif band < b:
+        low *= UP
+    top = scaled + low
+    return top, low - (top - scaled), band
+
+
 @njit(cache=True)
 def add_twice(
     m: float, low: float, b: int, other: float, other_low: float, other_b: int
 ) -> tuple[float, float, int]:
-    """Sum of two numbers in twice the precision: what rounding took away is carried as `low`.
-
-    Two-sum (Knuth 1997, *The Art of Computer Programming* 2, section 4.2.2).
-    """
+    """Sum of two numbers, of either sign."""
     if other == 0.0:
         return m, low, b
     if m == 0.0:
@@ -126,16 +165,20 @@ def add_twice(
         other, other_low = other * DOWN, other_low * DOWN
     s = m + other
     part = s - m
-    low += other_low + ((m - (s - part)) + (other - part))
-    return normal_twice(s, low, b)
+    return normal_twice(s, low + other_low + ((m - (s - part)) + (other - part)), b)
 
 
 @njit(cache=True)
-def normal_twice(m: float, low: float, b: int) -> tuple[float, float, int]:
-    """Bring a number in twice the precision back into the band."""
-    scaled, band = normal(m, b)
-    if band > b:
-        low *= DOWN
-    elif band < b:
-        low *= UP
-    return scaled, low, band
+def multiply_twice(
+    m: float, low: float, b: int, other: float, other_low: float, other_b: int
+) -> tuple[float, float, int]:
+    """Product of two numbers."""
+    p = m * other
+    return normal_twice(p, fused(m, other, -p) + (m * other_low + low * other), b + other_b)
+
+
+@njit(cache=True)
+def inverse_twice(m: float, low: float, b: int) -> tuple[float, float, int]:
+    """1 over a number."""
+    q = 1.0 / m
+    return normal_twice(q, (fused(-q, m, 1.0) - q * low) / m, -b)

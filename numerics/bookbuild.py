@@ -19,6 +19,18 @@ _MATHJAX_SHA512 = (
 )
 _MATHJAX_ENTRY = PurePosixPath("es5/tex-mml-chtml.js")
 _NPM_SECONDS = 120
+# Sphinx reads one page after the other; this runs the cells of as many pages as there are
+# processors, and what fails or cannot start is left to Sphinx, which reports it.
+_EXECUTE = """
+import contextlib, sys
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+cache = get_cache(sys.argv[1])
+for page in sys.argv[2:]:
+    cache.add_nb_to_project(page, read_data={"name": "myst_nb_md", "type": "plugin"})
+with contextlib.suppress(Exception):
+    load_executor("local-parallel", cache).run_and_cache(timeout=300)
+"""
 # What a page may ask for; the rest of the package is other builds of the same program.
 _MATHJAX_PARTS = (
     "LICENSE",
@@ -150,12 +162,24 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
     for stale in (html, out / "_build" / ".doctrees"):
         shutil.rmtree(stale, ignore_errors=True)
     fetch_mathjax(out / "_build" / "_vendor")
+    cells = out / "_build" / ".jupyter_cache"
+    if execute == "force":
+        shutil.rmtree(cells, ignore_errors=True)
     environment = os.environ | {
-        "METASTABLE_BOOK_EXECUTE": execute,
         "MATPLOTLIBRC": str(source / "_ext" / "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
+    notebooks = [
+        str(page)
+        for page in sorted(source.rglob("*.md"))
+        if "file_format: mystnb" in page.read_text(encoding="utf-8")[:200]
+    ]
+    subprocess.run(
+        [sys.executable, "-c", _EXECUTE, str(cells), *notebooks],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
     run = subprocess.run(
         [
             sys.executable,

@@ -51,11 +51,12 @@ from scipy.sparse import csgraph
 
 from numerics.chain import Chain, ChainError, FloatArray, IntArray, check_targets
 from numerics.simulate import (
-    BudgetError,
+    Budget,
     WordArray,
-    require_certain,
+    check_task,
     require_replicas,
     rotated,
+    run_in_chunks,
     seed,
 )
 from numerics.spectrum import blocks
@@ -184,9 +185,7 @@ def hitting_times(
         from `start` to a state that cannot reach the targets, `clusters` is not a partition, its
         tables are too large, or times are out of the range of a double.
     """
-    goals = check_targets(chain, targets)
-    require_replicas(replicas)
-    require_certain(chain, start, goals)
+    goals = check_task(chain, start, targets, replicas)
     groups = find_clusters(chain) if clusters is None else _partition(chain, clusters)
     return _sample(chain, start, goals, replicas, rng, groups, max_events, progress)
 
@@ -219,7 +218,6 @@ def exit_times(
         As `hitting_times`; also if the cluster is the whole chain.
     """
     (origin,) = check_targets(chain, (start,))
-    require_replicas(replicas)
     groups = find_clusters(chain) if clusters is None else _partition(chain, clusters)
     outside = [state for group in groups if origin not in group for state in group]
     if not outside:
@@ -227,7 +225,7 @@ def exit_times(
             f"the cluster of state {chain.states[origin]!r} is the whole chain, which it cannot "
             "leave; give clusters"
         )
-    require_certain(chain, origin, outside)
+    check_task(chain, origin, outside, replicas)
     return _sample(chain, origin, outside, replicas, rng, groups, max_events, progress)
 
 
@@ -617,7 +615,8 @@ def _mean_events(kernel: FloatArray, leaving: FloatArray, most: float) -> float:
         for i in range(k):
             if kernel[i, k] > 0.0:
                 share = kernel[i, k] / sums[k]
-                kernel[i, :k] += share * kernel[k, :k]
+                for j in range(k):
+                    kernel[i, j] += share * kernel[k, j]
                 time[i] += share * time[k]
                 leaving[i] += share * leaving[k]
     for k in range(size):
@@ -646,26 +645,17 @@ def _simulate(
     progress: Callable[[int], None] | None,
 ) -> int:
     """Run all replicas; their times and last states are written, the events returned."""
-    if max_events < 1:
-        raise ChainError(f"a budget of {max_events} events allows no event; allow 1 or more")
-    replicas = len(times)
     words = seed(rng, 2)
     # Replica, state, whether an event was just rejected, moves; and the time: all there is to
     # carry from one chunk to the next.
     place = np.array([0, start, 0, 0], dtype=np.int64)
     clock = np.zeros(1)
-    events = 0
-    while place[0] < replicas:
-        if events == max_events:
-            raise BudgetError(
-                f"{place[0]} of {replicas} replicas ended within {max_events} events; raise the "
-                "budget, ask for fewer replicas, or give clusters that mix faster"
-            )
-        chunk = min(_CHUNK, max_events - events)
-        events += _run(plan, start, record, times, ends, place, clock, words, chunk)
-        if progress is not None:
-            progress(int(place[0]))
-    return events
+
+    def run(budget: int) -> int:
+        return _run(plan, start, record, times, ends, place, clock, words, budget)
+
+    budget = Budget("events", max_events, _CHUNK, "give clusters that mix faster")
+    return run_in_chunks(run, lambda: int(place[0]), len(times), budget, progress)
 
 
 @njit(cache=True)

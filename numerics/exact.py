@@ -84,16 +84,12 @@ def expected_costs(
     ChainError
         If a state cannot reach the targets, or a target is not a state.
     """
-    goals = set(check_targets(chain, targets))
-    require_reachable(chain, goals)
-    free = [state for state in range(chain.size) if state not in goals]
+    free, system = _off(chain, targets)
+    given = fmpq_mat(len(free), 1, [_fmpq(costs[i]) for i in free])
+    found = system.solve(given) if free else given
     total = [Fraction(0)] * chain.size
-    if free:
-        generator = _generator(chain)
-        system = fmpq_mat([[generator[i][j] for j in free] for i in free])
-        solution = system.solve(fmpq_mat(len(free), 1, [_fmpq(costs[i]) for i in free]))
-        for row, state in enumerate(free):
-            total[state] = _fraction(solution[row, 0])
+    for row, state in enumerate(free):
+        total[state] = _fraction(found[row, 0])
     return tuple(total)
 
 
@@ -148,15 +144,11 @@ def expected_visits(chain: Chain, targets: Collection[int]) -> tuple[Fraction, .
     ChainError
         If a state cannot reach the targets, or a target is not a state.
     """
-    goals = set(check_targets(chain, targets))
-    require_reachable(chain, goals)
-    free = [state for state in range(chain.size) if state not in goals]
+    free, system = _off(chain, targets)
+    inverse = system.inv() if free else system
     visits = [Fraction(0)] * chain.size
-    if free:
-        generator = _generator(chain)
-        inverse = fmpq_mat([[generator[i][j] for j in free] for i in free]).inv()
-        for row, state in enumerate(free):
-            visits[state] = _fraction(inverse[row, row])
+    for row, state in enumerate(free):
+        visits[state] = _fraction(inverse[row, row])
     return tuple(visits)
 
 
@@ -440,6 +432,16 @@ def _generator(chain: Chain) -> list[list[fmpq]]:
         rows[i][j] = -entry
         rows[i][i] += entry
     return rows
+
+
+def _off(chain: Chain, targets: Collection[int]) -> tuple[list[int], fmpq_mat]:
+    """The states off a set that is reached from everywhere, and I - P on them."""
+    goals = set(check_targets(chain, targets))
+    require_reachable(chain, goals)
+    free = [state for state in range(chain.size) if state not in goals]
+    generator = _generator(chain)
+    size = len(free)
+    return free, fmpq_mat(size, size, [generator[i][j] for i in free for j in free])
 
 
 def derived_chain(states: Iterable[str], entries: Iterable[tuple[int, int, Fraction]]) -> Chain:

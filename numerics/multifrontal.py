@@ -14,42 +14,101 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from numerics.bands import DOWN, FLOOR, BandArray, add, add_twice, normal, normal_twice
+from numerics.bands import (
+    DOWN,
+    BandArray,
+    add_twice,
+    fused,
+    inverse_twice,
+    multiply_twice,
+    normal_twice,
+)
 from numerics.chain import FloatArray, IntArray
 
 Index = npt.NDArray[np.int32]
 
 
 # ---------------------------------------------------------------- pattern
+def by_rows(
+    source: IntArray, target: IntArray, number: Index
+) -> tuple[IntArray, Index, Index, Index]:
+    """Rows of the entries, given in order, that lie between numbered states; the others have -1.
+
+    Returns offsets, columns, which entry each is, and the entries from numbered states to others.
+    """
+    column, entry = np.empty(len(source), np.int32), np.empty(len(source), np.int32)
+    rows = np.zeros(int(number.max()) + 2, np.int64)
+    used, last = _by_rows(source, target, number, rows, column, entry)
+    return rows, column[:used], entry[:used], entry[last:][::-1]
+
+
 @njit(cache=True)
-def by_columns(rows: IntArray, target: Index) -> tuple[IntArray, Index, IntArray]:
+def _by_rows(
+    source: IntArray, target: IntArray, number: Index, rows: IntArray, column: Index, entry: Index
+) -> tuple[int, int]:
+    used, last = 0, len(source)
+    for e in range(len(source)):
+        i, j = number[source[e]], number[target[e]]
+        if i >= 0 and j >= 0:
+            column[used] = j
+            entry[used] = e
+            used += 1
+            rows[i + 1] = used
+        elif i >= 0:
+            last -= 1
+            entry[last] = e
+    for i in range(1, len(rows)):
+        rows[i] = max(rows[i], rows[i - 1])
+    return used, last
+
+
+def by_columns(rows: IntArray, target: Index) -> tuple[IntArray, Index, Index]:
     """Columns of a square pattern given by rows: offsets, rows, and the number of each entry."""
+    first = np.zeros(len(rows), np.int64)
+    source, number = np.empty(len(target), np.int32), np.empty(len(target), np.int32)
+    _by_columns(rows, target, first, source, number)
+    return first, source, number
+
+
+@njit(cache=True)
+def _by_columns(
+    rows: IntArray, target: Index, first: IntArray, source: Index, number: Index
+) -> None:
     n = len(rows) - 1
-    first = np.zeros(n + 1, np.int64)
     for j in target:
         first[j + 1] += 1
     for j in range(n):
         first[j + 1] += first[j]
     free = first[:n].copy()
-    source = np.empty(len(target), np.int32)
-    number = np.empty(len(target), np.int64)
     for i in range(n):
         for at in range(rows[i], rows[i + 1]):
             j = target[at]
             source[free[j]] = i
             number[free[j]] = at
             free[j] += 1
-    return first, source, number
 
 
-@njit(cache=True)
 def symmetric(
     rows: IntArray, target: Index, columns: IntArray, source: Index
 ) -> tuple[IntArray, Index]:
     """Union of a pattern and its transpose, both with increasing indices in each row."""
+    if np.array_equal(target, source) and np.array_equal(rows, columns):
+        return rows, target
+    first, out = np.zeros(len(rows), np.int64), np.empty(2 * len(target), np.int32)
+    _symmetric(rows, target, columns, source, first, out)
+    return first, out[: first[-1]]
+
+
+@njit(cache=True)
+def _symmetric(
+    rows: IntArray,
+    target: Index,
+    columns: IntArray,
+    source: Index,
+    first: IntArray,
+    out: Index,
+) -> None:
     n = len(rows) - 1
-    first = np.zeros(n + 1, np.int64)
-    out = np.empty(2 * len(target), np.int32)
     used = 0
     for i in range(n):
         a, b = rows[i], columns[i]
@@ -61,7 +120,6 @@ def symmetric(
             a += left <= right
             b += right <= left
         first[i + 1] = used
-    return first, out[:used].copy()
 
 
 # ---------------------------------------------------------------- order
@@ -333,59 +391,171 @@ def supernodes(begin: IntArray, parent: Index) -> Index:
 
 
 # ---------------------------------------------------------------- elimination
-@njit(cache=True)
+Twice = tuple[FloatArray, FloatArray, BandArray]
+Factor = tuple[IntArray, Index, Twice, Twice]
+
+
 def eliminate(
-    rows: IntArray,
-    row_state: Index,
-    row_m: FloatArray,
-    row_b: Index,
-    columns: IntArray,
-    column_state: Index,
-    column_m: FloatArray,
-    column_b: Index,
-    leave: FloatArray,
-    leave_b: BandArray,
+    rows: tuple[IntArray, Index, Index],
+    columns: tuple[IntArray, Index, Index],
+    given: Twice,
+    leave: Twice,
     order: Index,
     begin: IntArray,
     sets: Index,
     starts: Index,
-) -> tuple[IntArray, Index, IntArray, FloatArray, Index, FloatArray, Index]:
+) -> Factor:
     """Eliminate every state of a chain, in a postorder of the elimination tree.
+
+    Numbers are in twice the precision, a double and a far smaller one, with a band: clusters that
+    are alike round alike, and along a path of many that would add up.
 
     Parameters
     ----------
-    rows, row_state, row_m, row_b : off-diagonal entries by rows, in bands.
-    columns, column_state, column_m, column_b : the same by columns.
-    leave, leave_b : probability of a step to the targets, in bands; on return over the total.
+    rows : offsets, columns, and which of the given entries each entry of the pattern is.
+    columns : offsets, rows, and the place of each entry among those by rows.
+    given : off-diagonal entries; where all are doubles in band 0, the other two parts are empty.
+    leave : probability of a step to the targets; overwritten.
     order : states, in postorder.
     begin, sets, starts : what `later_neighbours` and `supernodes` found.
 
     Returns
     -------
     first, index : per supernode its steps and then their common later neighbours, as states.
-    at : per step, where its entries begin in `onward` and `into`.
-    onward, onward_b : probability of the next later state when the state is left for one.
-    into, into_b : entry from a later state when this one was eliminated, over the total; the total
-        itself, the probability of leaving for a later state or a target, stands first.
+    onward : probability of the next later state when the state is left for one, from
+        ``begin[k] + k`` on for step k; that of a target stands first.
+    into : entry from a later state when this one was eliminated, over the probability of leaving
+        for a later state or a target; 1 over that stands first, or 0 if it is 0.
     """
-    n = len(order)
+    last = starts[1:] - 1
+    first = np.zeros(len(starts), np.int64)
+    np.cumsum(np.diff(starts) + begin[last + 1] - begin[last], out=first[1:])
+    index = np.empty(first[-1], np.int32)
+    onward, into = _eliminate(
+        *rows, *columns, *given, *leave, order, begin, sets, starts, first, index
+    )
+    return first, index, onward, into
+
+
+# Where no entry of a row or column is smaller, products of three numbers stay in band 0.
+_SAFE = 2.0**-80
+
+
+@njit(cache=True)
+def _flat_pivot(front: FloatArray, front_l: FloatArray, t: int, f: int) -> bool:
+    """`_pivot` where all bands are 0; False, and nothing is done, where they would not stay 0."""
+    s, s_l, least = 0.0, 0.0, 1.0
+    for j in range(t + 1, f + 1):
+        m = front[t, j]
+        if m > 0.0:
+            least = min(least, m)
+            new = s + m
+            part = new - s
+            s_l += (s - (new - part)) + (m - part) + front_l[t, j]
+            s = new
+    for a in range(t + 1, f):
+        if front[a, t] > 0.0:
+            least = min(least, front[a, t])
+    if s == 0.0 or least < _SAFE:
+        return False
+    s, s_l, _ = inverse_twice(*normal_twice(s, s_l, 0))
+    front[t, t], front_l[t, t] = s, s_l
+    for j in range(t + 1, f + 1):
+        p = front[t, j] * s
+        low = fused(front[t, j], s, -p) + (front[t, j] * s_l + front_l[t, j] * s)
+        front[t, j] = p + low
+        front_l[t, j] = low - (front[t, j] - p)
+    for a in range(t + 1, f):
+        m, rest = front[a, t], front_l[a, t]
+        if m == 0.0:
+            continue
+        for j in range(t + 1, f + 1):
+            p = m * front[t, j]
+            low = fused(m, front[t, j], -p) + (m * front_l[t, j] + rest * front[t, j])
+            old = front[a, j]
+            new = old + p
+            part = new - old
+            front_l[a, j] += ((old - (new - part)) + (p - part)) + low
+            front[a, j] = new
+        p = m * s
+        low = fused(m, s, -p) + (m * s_l + rest * s)
+        front[a, t] = p + low
+        front_l[a, t] = low - (front[a, t] - p)
+    return True
+
+
+@njit(cache=True)
+def _pivot(front: FloatArray, front_l: FloatArray, front_b: Index, t: int, f: int) -> None:
+    """Eliminate state t of a front.
+
+    Row t becomes what is left for, column t what comes in over the total, and the diagonal 1 over
+    the total.
+    """
+    top, found = 0, False
+    for j in range(t + 1, f + 1):
+        if front[t, j] > 0.0 and (not found or front_b[t, j] > top):
+            top, found = front_b[t, j], True
+    s, s_l, s_b = 0.0, 0.0, top
+    for j in range(t + 1, f + 1):
+        m, rest = front[t, j], front_l[t, j]
+        if m == 0.0 or front_b[t, j] < top - 1:
+            continue
+        if front_b[t, j] < top:
+            m, rest = m * DOWN, rest * DOWN
+        new = s + m
+        part = new - s
+        s_l += (s - (new - part)) + (m - part) + rest
+        s = new
+    if found:
+        s, s_l, s_b = inverse_twice(*normal_twice(s, s_l, s_b))
+    front[t, t], front_l[t, t], front_b[t, t] = s, s_l, s_b
+    for j in range(t + 1, f + 1):
+        if front[t, j] > 0.0:
+            front[t, j], front_l[t, j], front_b[t, j] = multiply_twice(
+                front[t, j], front_l[t, j], front_b[t, j], s, s_l, s_b
+            )
+    for a in range(t + 1, f):
+        m, rest, b = front[a, t], front_l[a, t], front_b[a, t]
+        if m == 0.0:
+            continue
+        for j in range(t + 1, f + 1):
+            if front[t, j] > 0.0:
+                p, p_l, p_b = multiply_twice(m, rest, b, front[t, j], front_l[t, j], front_b[t, j])
+                front[a, j], front_l[a, j], front_b[a, j] = add_twice(
+                    front[a, j], front_l[a, j], front_b[a, j], p, p_l, p_b
+                )
+        front[a, t], front_l[a, t], front_b[a, t] = multiply_twice(m, rest, b, s, s_l, s_b)
+
+
+@njit(cache=True)
+def _eliminate(
+    rows: IntArray,
+    row_state: Index,
+    row_entry: Index,
+    columns: IntArray,
+    column_state: Index,
+    column_place: Index,
+    given: FloatArray,
+    given_l: FloatArray,
+    given_b: Index,
+    leave: FloatArray,
+    leave_l: FloatArray,
+    leave_b: BandArray,
+    order: Index,
+    begin: IntArray,
+    sets: Index,
+    starts: Index,
+    first: IntArray,
+    index: Index,
+) -> tuple[Twice, Twice]:
+    n, size = len(order), len(sets) + len(order)
+    plain = len(given_l) == 0
+    onward, onward_l, onward_b = np.empty(size), np.empty(size), np.empty(size, np.int32)
+    into, into_l, into_b = np.empty(size), np.empty(size), np.empty(size, np.int32)
     when = np.empty(n, np.int32)
     for k in range(n):
         when[order[k]] = k
     nodes = len(starts) - 1
-    first = np.zeros(nodes + 1, np.int64)
-    place = np.zeros(n + 1, np.int64)
-    for node in range(nodes):
-        last = starts[node + 1] - 1
-        size = starts[node + 1] - starts[node] + begin[last + 1] - begin[last]
-        first[node + 1] = first[node] + size
-        for k in range(starts[node], starts[node + 1]):
-            place[k + 1] = place[k] + size - (k - starts[node])
-    index = np.empty(first[nodes], np.int32)
-    onward = np.empty(place[n])
-    onward_b = np.empty(place[n], np.int32)
-    into = np.empty(place[n])
-    into_b = np.empty(place[n], np.int32)
     local = np.full(n, -1, np.int32)
     pending = np.zeros(nodes, np.int32)  # what eliminated states add, waiting on the stack
     owner = np.empty(n, np.int32)
@@ -396,11 +566,12 @@ def eliminate(
     stacked_top = 0
     sizes = np.empty(nodes + 1, np.int32)
     depth = 0
-    values = np.empty(4096)
+    values, lows = np.empty(4096), np.empty(4096)
     bands = np.empty(4096, np.int32)
     values_top = 0
-    front = np.empty((8, 8))
-    front_b = np.empty((8, 8), np.int32)
+    # Rows and columns of a supernode; the last column is for steps to the targets.
+    front, front_l = np.empty((8, 9)), np.empty((8, 9))
+    front_b = np.empty((8, 9), np.int32)
     for node in range(nodes):
         low, high = starts[node], starts[node + 1]
         pivots = high - low
@@ -414,22 +585,33 @@ def eliminate(
             index[first[node] + f] = order[sets[at]]
             f += 1
         if f > len(front):
-            front = np.empty((2 * f, 2 * f))
-            front_b = np.empty((2 * f, 2 * f), np.int32)
-        front[:f, :f] = 0.0
-        front_b[:f, :f] = 0
+            front, front_l = np.empty((2 * f, 2 * f + 1)), np.empty((2 * f, 2 * f + 1))
+            front_b = np.empty((2 * f, 2 * f + 1), np.int32)
+        flat = True  # every band in the front is 0
+        for a in range(f):
+            for d in range(f):
+                front[a, d], front_l[a, d], front_b[a, d] = 0.0, 0.0, 0
+            i = index[first[node] + a]
+            front[a, f], front_l[a, f], front_b[a, f] = leave[i], leave_l[i], leave_b[i]
+            flat = flat and leave_b[i] == 0
         for k in range(low, high):
             state = order[k]
             for at in range(rows[state], rows[state + 1]):
                 i = when[row_state[at]]
                 if i >= low:
-                    front[local[k], local[i]] = row_m[at]
-                    front_b[local[k], local[i]] = row_b[at]
+                    a, d, e = local[k], local[i], row_entry[at]
+                    front[a, d] = given[e]
+                    if not plain:
+                        front_l[a, d], front_b[a, d] = given_l[e], given_b[e]
+                        flat = flat and given_b[e] == 0
             for at in range(columns[state], columns[state + 1]):
                 i = when[column_state[at]]
                 if i >= high:
-                    front[local[i], local[k]] = column_m[at]
-                    front_b[local[i], local[k]] = column_b[at]
+                    a, d, e = local[i], local[k], row_entry[column_place[at]]
+                    front[a, d] = given[e]
+                    if not plain:
+                        front_l[a, d], front_b[a, d] = given_l[e], given_b[e]
+                        flat = flat and given_b[e] == 0
         for _ in range(pending[node]):
             depth -= 1
             g = sizes[depth]
@@ -438,64 +620,34 @@ def eliminate(
             for a in range(g):
                 to = local[stacked[stacked_top + a]]
                 for d in range(g):
-                    m = values[values_top + a * g + d]
-                    if m == 0.0 or a == d:
-                        continue
-                    b = bands[values_top + a * g + d]
-                    at = local[stacked[stacked_top + d]]
-                    front[to, at], front_b[to, at] = add(front[to, at], front_b[to, at], m, b)
+                    i = values_top + a * g + d
+                    if values[i] > 0.0 and a != d:
+                        at = local[stacked[stacked_top + d]]
+                        front[to, at], front_l[to, at], front_b[to, at] = add_twice(
+                            front[to, at],
+                            front_l[to, at],
+                            front_b[to, at],
+                            values[i],
+                            lows[i],
+                            bands[i],
+                        )
+                        flat = flat and front_b[to, at] == 0
         for t in range(pivots):
-            k = low + t
-            state = order[k]
-            # Leave this state for a later one or a target.
-            top, found = leave_b[state], leave[state] > 0.0
-            for j in range(t + 1, f):
-                if front[t, j] > 0.0 and (not found or front_b[t, j] > top):
-                    top, found = front_b[t, j], True
-            s, lost = 0.0, 0.0
-            for j in range(t, f):
-                m, b = (front[t, j], front_b[t, j]) if j > t else (leave[state], leave_b[state])
-                if m == 0.0 or b < top - 1:
-                    continue
-                if b < top:
-                    m *= DOWN
-                new = s + m
-                part = new - s
-                lost += (s - (new - part)) + (m - part)
-                s = new
-            s, s_b = normal(s + lost, top)
-            least, plain = 1.0, True
-            if leave[state] > 0.0:
-                leave[state], leave_b[state] = normal(leave[state] / s, leave_b[state] - s_b)
-            at = place[k]
-            onward[at], onward_b[at] = leave[state], leave_b[state]
-            into[at], into_b[at] = s, s_b
-            for j in range(t + 1, f):
-                if front[t, j] > 0.0:
-                    front[t, j], front_b[t, j] = normal(front[t, j] / s, front_b[t, j] - s_b)
-                    least = min(least, front[t, j])
-                    plain = plain and front_b[t, j] == 0
-                onward[at + j - t], onward_b[at + j - t] = front[t, j], front_b[t, j]
-            for a in range(t + 1, f):
-                m, b = front[a, t], front_b[a, t]
-                into[at + a - t], into_b[at + a - t] = 0.0, 0
-                if m == 0.0:
-                    continue
-                if plain and b == 0 and m * least >= FLOOR and not front_b[a, t:f].any():
-                    for j in range(t + 1, f):
-                        front[a, j] += m * front[t, j]
-                else:
-                    for j in range(t + 1, f):
-                        if front[t, j] > 0.0:
-                            p, p_b = normal(m * front[t, j], b + front_b[t, j])
-                            front[a, j], front_b[a, j] = add(front[a, j], front_b[a, j], p, p_b)
-                if leave[state] > 0.0:
-                    i = index[first[node] + a]
-                    p, p_b = normal(m * leave[state], b + leave_b[state])
-                    leave[i], leave_b[i] = add(leave[i], leave_b[i], p, p_b)
-                if s > 0.0:
-                    m, b = normal(m / s, b - s_b)
-                into[at + a - t], into_b[at + a - t] = m, b
+            at = begin[low + t] + low + t
+            flat = flat and _flat_pivot(front, front_l, t, f)
+            if not flat:
+                _pivot(front, front_l, front_b, t, f)
+            for j in range(t + 1, f + 1):
+                to = at + (j - t if j < f else 0)
+                onward[to], onward_l[to], onward_b[to] = front[t, j], front_l[t, j], front_b[t, j]
+            for a in range(t, f):
+                to = at + a - t
+                into[to], into_l[to], into_b[to] = front[a, t], front_l[a, t], front_b[a, t]
+        for a in range(pivots, f):
+            i = index[first[node] + a]
+            leave[i], leave_l[i], leave_b[i] = normal_twice(
+                front[a, f], front_l[a, f], front_b[a, f]
+            )
         # Keep what it adds, for the next supernode above.
         g = f - pivots
         if g > 0:
@@ -506,20 +658,30 @@ def eliminate(
             if stacked_top + g > len(stacked):
                 stacked = _wider_index(stacked, stacked_top, g)
             if values_top + g * g > len(values):
-                more = np.empty(2 * len(values) + g * g)
-                more[:values_top] = values[:values_top]
-                values = more
+                values = _wider(values, values_top, g * g)
+                lows = _wider(lows, values_top, g * g)
                 bands = _wider_index(bands, values_top, g * g)
             for a in range(g):
                 stacked[stacked_top + a] = sets[begin[high - 1] + a]
                 for d in range(g):
-                    values[values_top + a * g + d] = front[pivots + a, pivots + d]
-                    bands[values_top + a * g + d] = front_b[pivots + a, pivots + d]
+                    i = values_top + a * g + d
+                    values[i], lows[i], bands[i] = normal_twice(
+                        front[pivots + a, pivots + d],
+                        front_l[pivots + a, pivots + d],
+                        front_b[pivots + a, pivots + d],
+                    )
             stacked_top += g
             values_top += g * g
             sizes[depth] = g
             depth += 1
-    return first, index, place, onward, onward_b, into, into_b
+    return (onward, onward_l, onward_b), (into, into_l, into_b)
+
+
+@njit(cache=True)
+def _wider(old: FloatArray, used: int, more: int) -> FloatArray:
+    new = np.empty(2 * len(old) + more)
+    new[:used] = old[:used]
+    return new
 
 
 @njit(cache=True)
@@ -533,38 +695,41 @@ def _wider_index(old: Index, used: int, more: int) -> Index:
 @njit(cache=True)
 def solve(
     order: Index,
+    begin: IntArray,
     starts: Index,
     first: IntArray,
     index: Index,
-    place: IntArray,
     forth: FloatArray,
+    forth_l: FloatArray,
     forth_b: Index,
     back: FloatArray,
+    back_l: FloatArray,
     back_b: Index,
-    total: FloatArray,
-    total_b: Index,
+    stay: FloatArray,
+    stay_l: FloatArray,
+    stay_b: Index,
     value: FloatArray,
+    low: FloatArray,
     value_b: BandArray,
 ) -> None:
     """Solve with what `eliminate` returned, in place.
 
     With `forth` the entries `into` and `back` those `onward`, the cost of a step from each state
     becomes the mean total cost; the other way round, the weight with which a walk starts in each
-    state becomes the mean number of visits. `total` is `into`, where the totals stand. Sums are
-    made in twice the precision: many clusters alike round alike, and would add up.
+    state becomes the mean number of visits. `stay` is `into`, where the mean numbers of steps
+    that a stay takes stand.
     """
     nodes = len(starts) - 1
-    low = np.zeros(len(value))
     for node in range(nodes):
         for k in range(starts[node], starts[node + 1]):
             m, rest, b = value[order[k]], low[order[k]], value_b[order[k]]
             if m == 0.0:
                 continue
-            shift = first[node] + k - starts[node] - place[k]
-            for at in range(place[k] + 1, place[k + 1]):
+            shift = first[node] - starts[node] - begin[k]
+            for at in range(begin[k] + k + 1, begin[k + 1] + k + 1):
                 if forth[at] > 0.0:
                     i = index[shift + at]
-                    p, q, p_b = normal_twice(m * forth[at], rest * forth[at], b + forth_b[at])
+                    p, q, p_b = multiply_twice(m, rest, b, forth[at], forth_l[at], forth_b[at])
                     value[i], low[i], value_b[i] = add_twice(
                         value[i], low[i], value_b[i], p, q, p_b
                     )
@@ -573,18 +738,16 @@ def solve(
             state = order[k]
             m, rest, b = 0.0, 0.0, 0
             if value[state] != 0.0:
-                rate, rate_b = total[place[k]], total_b[place[k]]
-                m, rest, b = normal_twice(
-                    value[state] / rate, low[state] / rate, value_b[state] - rate_b
+                at = begin[k] + k
+                m, rest, b = multiply_twice(
+                    value[state], low[state], value_b[state], stay[at], stay_l[at], stay_b[at]
                 )
-            shift = first[node] + k - starts[node] - place[k]
-            for at in range(place[k] + 1, place[k + 1]):
+            shift = first[node] - starts[node] - begin[k]
+            for at in range(begin[k] + k + 1, begin[k + 1] + k + 1):
                 i = index[shift + at]
                 if back[at] > 0.0 and value[i] != 0.0:
-                    p, q, p_b = normal_twice(
-                        back[at] * value[i], back[at] * low[i], back_b[at] + value_b[i]
+                    p, q, p_b = multiply_twice(
+                        back[at], back_l[at], back_b[at], value[i], low[i], value_b[i]
                     )
                     m, rest, b = add_twice(m, rest, b, p, q, p_b)
             value[state], low[state], value_b[state] = m, rest, b
-    for i in range(len(value)):
-        value[i], value_b[i] = normal(value[i] + low[i], value_b[i])

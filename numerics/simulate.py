@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -111,16 +112,8 @@ def hitting_times(
         If `replicas` or `max_steps` is out of range, a state does not exist, or the chain can go
         from `start` to a state that cannot reach the targets.
     """
-    goals = check_targets(chain, targets)
-    require_replicas(replicas)
-    if max_steps < 1:
-        raise ChainError(f"a budget of {max_steps} steps allows no step; allow 1 or more")
-    require_certain(chain, start, goals)
+    goals = check_task(chain, start, targets, replicas)
     times = np.zeros(replicas, dtype=np.int64)
-    if start in goals:
-        if progress is not None:
-            progress(replicas)
-        return Sample(times, 0)
     threshold, moves, places = _tables(chain, goals)
     lanes = min(_LANES, replicas)
     # Replica, place and steps so far of each lane, replicas given out and replicas done: with the
@@ -129,20 +122,81 @@ def hitting_times(
     walkers[:_LANES, 0] = [lane if lane < lanes else -1 for lane in range(_LANES)]
     walkers[:_LANES, 1] = places[start]
     walkers[_LANES, 0] = lanes
+    if start in goals:
+        walkers[_LANES, 1] = replicas
     words = seed(rng, 4)
-    steps = 0
-    while walkers[_LANES, 1] < replicas:
-        if steps == max_steps:
-            raise BudgetError(
-                f"{walkers[_LANES, 1]} of {replicas} replicas reached the target within "
-                f"{max_steps} steps; raise the budget, ask for fewer replicas, or solve instead "
-                "of simulating"
-            )
-        chunk = min(_CHUNK, max_steps - steps)
-        steps += _walk(threshold, moves, places[start], times, walkers, words, chunk)
-        if progress is not None:
-            progress(int(walkers[_LANES, 1]))
+
+    def walk(budget: int) -> int:
+        return _walk(threshold, moves, places[start], times, walkers, words, budget)
+
+    steps = run_in_chunks(
+        walk,
+        lambda: int(walkers[_LANES, 1]),
+        replicas,
+        Budget("steps", max_steps, _CHUNK, "solve instead of simulating"),
+        progress,
+    )
     return Sample(times, steps)
+
+
+class Budget(NamedTuple):
+    """What a simulation may spend in all, and between two reports."""
+
+    unit: str
+    most: int
+    chunk: int
+    instead: str
+
+
+def run_in_chunks(
+    advance: Callable[[int], int],
+    done: Callable[[], int],
+    replicas: int,
+    budget: Budget,
+    progress: Callable[[int], None] | None,
+) -> int:
+    """Advance a simulation until all replicas are done, and return what that has spent.
+
+    Parameters
+    ----------
+    advance : takes what may be spent, and returns what it has spent.
+    done : gives the number of replicas done so far.
+    replicas, budget, progress : as for `hitting_times`.
+
+    Raises
+    ------
+    BudgetError
+        If the budget does not suffice.
+    ChainError
+        If it allows nothing.
+    """
+    unit, most, chunk, instead = budget
+    if most < 1:
+        raise ChainError(f"a budget of {most} {unit} allows no {unit[:-1]}; allow 1 or more")
+    spent, ended = 0, done()
+    if ended == replicas and progress is not None:
+        progress(ended)
+    while ended < replicas:
+        if spent == most:
+            raise BudgetError(
+                f"{ended} of {replicas} replicas ended within {most} {unit}; raise the budget, "
+                f"ask for fewer replicas, or {instead}"
+            )
+        spent += advance(min(chunk, most - spent))
+        ended = done()
+        if progress is not None:
+            progress(ended)
+    return spent
+
+
+def check_task(
+    chain: Chain, start: int, targets: Collection[int], replicas: int
+) -> tuple[int, ...]:
+    """The targets; ChainError unless they are certain to be reached, and replicas 2 or more."""
+    goals = check_targets(chain, targets)
+    require_replicas(replicas)
+    require_certain(chain, start, goals)
+    return goals
 
 
 def require_replicas(replicas: int) -> None:

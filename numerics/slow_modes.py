@@ -17,7 +17,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, eigsh
 
 from numerics.bands import Scaled
 from numerics.chain import Chain, ChainError, FloatArray, require_irreducible
-from numerics.elimination import Elimination, error_bound, law_by_visits
+from numerics.elimination import Elimination, law_by_visits
 
 ComplexArray = npt.NDArray[np.complex128]
 
@@ -160,7 +160,7 @@ def slow_modes(chain: Chain, count: int = 1) -> SlowModes:
         condition = norms / overlap
     parts = [part / root for v in vectors.T for part in (v.real, v.imag) if np.any(part)]
     lost = np.array([max(inverse.cancelled(f) for f in parts)] * count)
-    error = error_bound(inverse.reduced.roundings) * lost + 2 * _RESIDUAL**2
+    error = (inverse.reduced.relative_error_bound + n * 2.0**-53) * lost + 2 * _RESIDUAL**2
     spread = np.abs(values[0]) / np.abs(values)
     return SlowModes(1.0 / values, -inverse.exponent, condition, error * spread * condition)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from numerics import composed, elimination, exact, quantities, rows, simulate, spectrum
+from numerics import composed, elimination, events, exact, quantities, rows, simulate, spectrum
 from numerics.chain import Chain, ChainError
 from numerics.composed import Band, Key, around
 from numerics.rows import concrete
@@ -453,9 +453,14 @@ def _hitting(chain: Chain, method: str, start: int, targets: list[int], seed: in
     mean = float(solution.values[start])
     if method == "float":
         return around(mean, solution.relative_error_bound)
-    sample = simulate.hitting_times(
-        chain, start, targets, REPLICAS, np.random.default_rng(seed), max_steps=MOST_STEPS
-    )
+    rng = np.random.default_rng(seed)
+    sample: simulate.Sample | events.Sample
+    if mean * REPLICAS <= MOST_STEPS:
+        sample = simulate.hitting_times(
+            chain, start, targets, REPLICAS, rng, max_steps=10 * MOST_STEPS
+        )
+    else:  # so many steps take from second to years: from event to event, the law is the same
+        sample = events.hitting_times(chain, start, targets, REPLICAS, rng)
     # the claim must lie where the average would be, were the claim the mean
     low, high = mean_band(mean, float(solution.values.max()), REPLICAS, ALARM)
     return Fraction(sample.mean + mean - high), Fraction(sample.mean + mean - low)

@@ -1,15 +1,11 @@
 """Make every page work without a network: MathJax from the site itself, no Thebe."""
 
-import os
 from pathlib import Path
 
 
 def configure(app, config):
-    """Serve the MathJax that `numerics.bookbuild` fetched; execute pages as it asks."""
+    """Serve the MathJax that `numerics.bookbuild` fetched."""
     config.html_extra_path.append(str(Path(app.outdir).parent / "_vendor"))
-    mode = os.environ.get("METASTABLE_BOOK_EXECUTE")
-    if mode:
-        config.nb_execution_mode = mode
 
 
 def setup(app):

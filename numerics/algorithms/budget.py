@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAYS = ("none", "search", "rl", "distillation")
+MOST = 10**100
+"""Most queries, and the highest price: totals are doubles."""
 _WIDE = 5.0  # standard errors: beyond them a simulated order is none of chance
 
 
@@ -49,7 +51,7 @@ class Config:
 
     Attributes
     ----------
-    queries : Q >= 1.
+    queries : Q >= 1, at most `MOST`.
     epsilon_max : mass of the found edges of a state, with a memory and after PPO, in (0, 1); None
         for 1/10 over the size of the largest cluster.
     delta : probability of failure that the search is planned for, in (0, 1).
@@ -61,7 +63,8 @@ class Config:
         probability delta; in (0, 1).
     burn_in : steps of the walk before a label step, >= 0. None are needed where a state drawn
         uniformly has the law that the model settles to in its cluster.
-    price : of a step of the distilled model, in steps of the model, >= 0.
+    price : of a step of the distilled model, in steps of the model, >= 0 and at most
+        `MOST`.
     answers : queries answered in the run of each way, >= 2.
     """
 
@@ -163,8 +166,12 @@ def complete(task: Task, truth: Truth | None, config: Config) -> tuple[Config, T
             raise ChainError(
                 f"{name} = {getattr(config, name)} is out of range; give {least} or more"
             )
-    if config.price < 0:
-        raise ChainError(f"price = {config.price} is out of range; give 0 or more")
+    for name, most in (("answers", search.MOST_QUERIES), ("burn_in", distill.MOST_BURN_IN)):
+        if getattr(config, name) > most:
+            raise ChainError(f"{name} = {getattr(config, name)} is too large; give at most {most}")
+    for name, value in (("price", config.price), ("queries", config.queries)):
+        if not 0 <= value <= MOST:
+            raise ChainError(f"{name} = {value} is out of range; give 0 to {float(MOST):.0e}")
     if truth is None:
         groups = find_clusters(task.model)
         label = {x: k for k, group in enumerate(groups) for x in group}
@@ -176,7 +183,10 @@ def complete(task: Task, truth: Truth | None, config: Config) -> tuple[Config, T
     largest = max(map(len, search.groups_of(truth.clusters)))
     cap = Fraction(1, 10 * largest) if config.epsilon_max is None else config.epsilon_max
     require_fraction("epsilon_max", cap, Fraction(0), Fraction(1))
-    require_fraction("accuracy", config.accuracy, Fraction(0), Fraction(1))
+    # Below that, a double of it is zero.
+    for name in ("accuracy", "delta"):
+        require_fraction(name, getattr(config, name), Fraction(1, 10**300), Fraction(1))
+    ppo.require_batch(config.batch)
     return replace(config, epsilon_max=cap), truth
 
 
@@ -375,15 +385,27 @@ def label_steps(task: Task, labels: Sequence[int], config: Config) -> tuple[int,
     """
     law = distill.one_step_law(task.model, labels, config.burn_in)
     out = law.off.sum(axis=1)
+    if not out.all():
+        never = task.model.states[labels.index(int(np.flatnonzero(out == 0.0)[0]))]
+        raise ChainError(
+            f"the cluster of state {never!r} is never left, which no label step can show; "
+            "add a transition out of it"
+        )
     factor = float((1.0 + law.stay / out).max())
     start, goal = labels[task.start], labels[task.targets[0]]
     error = distill.standard_error(law.off + np.diag(law.stay), 1.0, factor, start, (goal,))
     wanted = (normal_quantile(config.delta) * error / float(config.accuracy)) ** 2
+    count = math.ceil(max(wanted, distill.LEFT / float(out.min())))
+    if count > distill.MOST:
+        raise ChainError(
+            f"distillation is planned with {count:.2g} label steps, and more than "
+            f"{distill.MOST:.2g} cannot be counted; raise epsilon, or the accuracy"
+        )
     moves = factor * law.off
     source, target = np.nonzero(moves)
     rows = moves[source, target] / (law.stay + moves.sum(axis=1))[source]
     model = Chain.from_floats([str(k) for k in range(len(out))], source, target, rows)
-    return math.ceil(max(wanted, distill.LEFT / float(out.min()))), model
+    return count, model
 
 
 def normal_quantile(delta: Fraction) -> float:

@@ -51,6 +51,7 @@ Data = Literal["one-step", "trace"]
 
 FIRST = 1024  # label steps that are drawn first
 LEFT = 100  # how often a label is left before its jumps are relied on
+MOST_BURN_IN = 10**7  # each step is taken by itself
 MOST = 2**62  # most label steps, the range of whole numbers that are drawn
 
 
@@ -376,8 +377,10 @@ def _require(task: Task, config: Config, labels: Sequence[int] | None) -> None:
         raise ChainError(f"samples = {config.samples} is out of range; choose 1 to {MOST}")
     if config.beta is not None and not 0 <= config.beta <= 700:
         raise ChainError(f"beta = {config.beta} is out of range; choose it between 0 and 700")
-    if config.burn_in is not None and config.burn_in < 0:
-        raise ChainError(f"burn_in = {config.burn_in} is out of range; choose 0 or more")
+    if config.burn_in is not None and not 0 <= config.burn_in <= MOST_BURN_IN:
+        raise ChainError(
+            f"burn_in = {config.burn_in} is out of range; choose it between 0 and {MOST_BURN_IN}"
+        )
     if labels is not None and len(labels) != task.model.size:
         raise ChainError(f"{len(labels)} labels for {task.model.size} states; give one for each")
 

@@ -9,7 +9,8 @@ and leaves a feature for each of the others.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import Generator
 
+from numerics.algorithms import search as rollouts
 from numerics.algorithms.learners import (
     MODELS,
     MOST_INPUTS,
@@ -375,8 +377,9 @@ def run(
     Raises
     ------
     ChainError
-        There is no plan for search by rollouts: epsilon is too large.
+        There is no plan for search by rollouts: epsilon is too large. This is looked at first.
     """
+    _require_plan(config)
     radii = range(config.falls + 1)
     longest = max(config.lengths)
     plan: list[Callable[[], Measured]] = [
@@ -479,6 +482,37 @@ def _ask(config: Config, given: Given, shown: IntArray, oracle: Oracle, rng: Gen
     return np.zeros(len(shown), np.int64) if confirmed is None else confirmed
 
 
+def _problem(
+    config: Config, true: tuple[bool, ...], compact: bool
+) -> tuple[Task, list[tuple[int, int]]]:
+    """The way to the last cluster, and the ends of the candidates."""
+    gaps = config.gaps_of(len(true))
+    instance = Instance(true, gaps, epsilon=config.epsilon, compact=compact)
+    chain, crossings = chain_of(instance)
+    last = instance.path[-1]
+    return Task(chain, 0, (last[0] * instance.states + last[1],)), crossings
+
+
+@contextmanager
+def _planned(config: Config, states: int) -> Iterator[None]:
+    """Say what to change where there is no plan for the search."""
+    try:
+        yield
+    except ChainError as error:
+        raise ChainError(
+            f"epsilon = {config.epsilon} is too large for a search of {states} states that "
+            f"fails with probability {config.delta}: choose a smaller one"
+        ) from error
+
+
+def _require_plan(config: Config) -> None:
+    """ChainError unless the largest search by rollouts, which asks for most, can be planned."""
+    true = (False, True) * (max(config.clusters) - 1)
+    task, _ = _problem(config, true, compact=True)
+    with _planned(config, task.model.size):
+        rollouts.complete(task, rollouts.Config(delta=config.delta))
+
+
 def search(
     config: Config, learner: str, clusters: int, rng: Generator, find: FindEdges | None = None
 ) -> Searched:
@@ -494,10 +528,8 @@ def search(
     action, length = config.action, 2 * (clusters - 1)
     true = tuple(bool(x) for x in rng.permutation(np.arange(length) % 2))
     compact = learner == "search"
-    instance = Instance(true, config.gaps_of(length), epsilon=config.epsilon, compact=compact)
-    chain, crossings = chain_of(instance)
-    last = instance.path[-1]
-    task = Task(chain, 0, (last[0] * instance.states + last[1],))
+    task, crossings = _problem(config, true, compact)
+    chain = task.model
     states, transitions = len(chain.states), len(chain.source)
     operations = transitions
     shown = rng.integers(action.order, size=(CHECKED, length))
@@ -505,13 +537,8 @@ def search(
     if find is not None:
         edges = find(task, rng)
     elif compact:
-        try:
+        with _planned(config, states):
             edges, operations = edges_by_search(task, rng, config.delta)
-        except ChainError as error:
-            raise ChainError(
-                f"epsilon = {config.epsilon} is too large for a search of {states} states that "
-                f"fails with probability {config.delta}: choose a smaller one"
-            ) from error
     else:
         edges = edges_by_weight(task, rng)
     guess = answers(action, shown, solve(edges, crossings))

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from numba import njit
 
 from numerics import elimination
-from numerics.algorithms.pretrain import rows
+from numerics.algorithms.pretrain import MOST_DRAWN, rows
 from numerics.algorithms.task import Progress, Report, Task, Truth, require_fraction
 from numerics.chain import Chain, ChainError, FloatArray, IntArray
 
@@ -125,8 +125,7 @@ def run(
         value = getattr(config, name)
         if value is not None and not value > 0:
             raise ChainError(f"{name} = {value} is out of range; choose it above 0")
-    if config.batch is not None and config.batch < 1:
-        raise ChainError(f"a batch of {config.batch} transitions is empty; draw 1 or more")
+    require_batch(config.batch)
     if config.method not in ("ppo", "policy-gradient"):
         raise ChainError(f"unknown method {config.method!r}; give ppo or policy-gradient")
     rate = Fraction(task.model.size) if config.rate is None else config.rate
@@ -157,6 +156,14 @@ def run(
         climb.moved,
         tuple(climb.record),
     )
+
+
+def require_batch(batch: int | None) -> None:
+    """ChainError unless so many transitions can be drawn at once."""
+    if batch is not None and batch < 1:
+        raise ChainError(f"a batch of {batch} transitions is empty; draw 1 or more")
+    if batch is not None and batch > MOST_DRAWN:
+        raise ChainError(f"a batch of {batch} transitions is too large; draw at most {MOST_DRAWN}")
 
 
 def report(task: Task, truth: Truth | None, config: Config, result: Result) -> Report:

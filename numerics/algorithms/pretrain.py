@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 
+MOST_DRAWN = 2**62
+"""Most transitions that are drawn at once, the range of whole numbers that are drawn."""
 _GROWTH = 1.15  # from one point of the curves to the next
 
 
@@ -495,6 +497,10 @@ def _sample(data: FloatArray, samples: int, rng: np.random.Generator) -> FloatAr
     size = len(data)
     if samples < 1:
         raise ChainError(f"a sample of {samples} transitions is empty; draw 1 or more")
+    if samples > MOST_DRAWN:
+        raise ChainError(
+            f"a sample of {samples} transitions is too large; draw at most {MOST_DRAWN}"
+        )
     visits = rng.multinomial(samples, np.full(size, 1 / size))
     if (visits == 0).any():
         missed = int(np.argmax(visits == 0))

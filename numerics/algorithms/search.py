@@ -53,6 +53,10 @@ Edge = tuple[int, int]
 ALARM = 1e-6
 """Probability that the steps of a run are outside the band that is reported."""
 
+MOST_ROLLOUTS, MOST_STATES, MOST_QUERIES = 10**7, 10**8, 10**7
+"""Most rollouts of a run, states seen in the first T_0 steps of a round, and queries: all of them
+are held in memory."""
+
 MOST_BYTES = 2**26
 """Most memory for one level of the tables of a cluster that is measured."""
 
@@ -251,6 +255,8 @@ def complete(task: Task, config: Config) -> Config:
         raise ChainError(
             f"{config.queries} queries give no standard error; ask for none, or for 2 or more"
         )
+    if config.queries > MOST_QUERIES:
+        raise ChainError(f"{config.queries} queries are too many; ask for at most {MOST_QUERIES}")
     names = ["rounds", "rollouts", "T_0", "T_max", *(["T_1"] if config.robust else [])]
     given = {name: getattr(config, name) for name in names}
     for name, value in given.items():
@@ -262,6 +268,16 @@ def complete(task: Task, config: Config) -> Config:
     if given["T_max"] <= given["T_0"]:
         raise ChainError(
             f"T_max = {given['T_max']} leaves no step after T_0 = {given['T_0']}; make it larger"
+        )
+    if given["rounds"] * given["rollouts"] > MOST_ROLLOUTS:
+        raise ChainError(
+            f"{given['rounds']} rounds of {given['rollouts']} rollouts do not fit into memory; "
+            f"take at most {MOST_ROLLOUTS} rollouts in all"
+        )
+    if given["rollouts"] * (given["T_0"] + 1) > MOST_STATES:
+        raise ChainError(
+            f"{given['rollouts']} rollouts of T_0 = {given['T_0']} steps do not fit into memory; "
+            f"take at most {MOST_STATES} steps in a round"
         )
     return replace(config, **given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -91,4 +92,13 @@ def of_family(family: Family, point: Point) -> tuple[Task, Truth]:
 def require_fraction(name: str, value: Fraction, low: Fraction, high: Fraction) -> None:
     """ChainError unless a setting lies strictly between two numbers."""
     if not low < value < high:
-        raise ChainError(f"{name} = {value} is out of range; choose it between {low} and {high}")
+        given, least, most = map(_short, (value, low, high))
+        raise ChainError(f"{name} = {given} is out of range; choose it between {least} and {most}")
+
+
+def _short(value: Fraction) -> str:
+    """As it is, unless that is long."""
+    text = str(value)
+    if len(text) <= 24:
+        return text
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):.3g}"

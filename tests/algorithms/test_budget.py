@@ -534,6 +534,15 @@ def test_missed_edges_leave_the_run_behind():
         ({"answers": 1}, "answers = 1"),
         ({"burn_in": -1}, "burn_in"),
         ({"price": Fraction(-1)}, "price"),
+        ({"price": Fraction(10) ** 400}, "price"),
+        ({"accuracy": Fraction(1, 10**400)}, "accuracy"),
+        ({"delta": Fraction(1, 10**400)}, "delta"),
+        ({"accuracy": Fraction(1, 10**30)}, "label steps"),
+        ({"batch": 0}, "batch of 0"),
+        ({"batch": 10**30}, "batch of 1000"),
+        ({"queries": 10**400}, "queries"),
+        ({"answers": 10**12}, "answers"),
+        ({"burn_in": 10**9}, "burn_in"),
         ({"epsilon_max": Fraction(1)}, "epsilon_max"),
         ({"accuracy": Fraction(0)}, "accuracy"),
         ({"delta": Fraction(2)}, "delta"),
@@ -553,6 +562,11 @@ def test_bad_tasks():
     dense = Task(Chain.from_floats("ab", [0, 1], [1, 0], [0.5, 0.5]), 0, (1,))
     with pytest.raises(ChainError, match="no sparse edges"):
         budget.run(dense, None, Config(), rng)
+    names, entries = task.model.states, list(task.model.exact_entries())
+    last = truth.clusters[task.targets[0]]
+    kept = [e for e in entries if truth.clusters[e[0]] != last or truth.clusters[e[1]] == last]
+    with pytest.raises(ChainError, match="never left"):
+        budget.run(replace(task, model=Chain.from_entries(names, kept)), None, Config(), rng)
 
 
 def test_report_progress_and_figure():

@@ -593,6 +593,7 @@ def test_only_the_task_is_read(data):
         ({"accuracy": Fraction(1)}, "accuracy = 1"),
         ({"delta": Fraction(0)}, "delta = 0"),
         ({"burn_in": -1}, "burn_in = -1"),
+        ({"burn_in": 10**9}, "burn_in = 1000000000"),
         ({"rounds": 0}, "rounds = 0"),
     ],
 )

@@ -227,6 +227,13 @@ def test_without_a_plan_the_search_says_what_to_do():
     assert "\n" not in str(failure.value)
 
 
+def test_an_epsilon_without_a_plan_is_refused_before_any_learner_runs():
+    done = []
+    with pytest.raises(ChainError, match="epsilon = 1/5 is too large"):
+        run(Config(epsilon=F(1, 5)), np.random.default_rng(1), lambda n, of: done.append((n, of)))
+    assert not done
+
+
 def edges(task):
     return edges_by_weight(task, np.random.default_rng(0))
 

@@ -490,6 +490,7 @@ def test_only_the_task_and_the_found_edges_are_read(settings):
         ({"clip": Fraction(-1)}, "clip"),
         ({"rate": Fraction(0)}, "rate"),
         ({"batch": 0}, "empty"),
+        ({"batch": 10**30}, "too large"),
         ({"method": "dpo"}, "unknown method"),
         ({"most": 3}, "cap is not reached"),
         ({"most": 3, "method": "policy-gradient"}, "cap is not reached"),

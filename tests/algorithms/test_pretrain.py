@@ -397,6 +397,7 @@ def test_compression_is_descent_entry_by_entry():
         ({"rate": Fraction(-1)}, "rate"),
         ({"rate": Fraction(41)}, "rate"),
         ({"samples": 0}, "empty"),
+        ({"samples": 10**30}, "too large"),
         ({"samples": 3}, "starts none"),
         ({"most": 10}, "did not end"),
     ],

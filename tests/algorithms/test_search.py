@@ -227,6 +227,17 @@ def test_a_plan_keeps_its_word_and_wastes_little(robust):
     assert tighter.rounds * tighter.rollouts > found.rounds * found.rollouts
 
 
+@pytest.mark.parametrize("epsilon", ["1e-20", "1e-70", "1e-250"])
+def test_the_rounds_of_a_plan_are_free_of_epsilon(epsilon):
+    """However rare the edges are, only T_max grows."""
+    task, _, _, _ = problem("ring", "1e-6", K=4, M=4)
+    rare, _, _, _ = problem("ring", epsilon, K=4, M=4)
+    usual, found = search.complete(task, Config()), search.complete(rare, Config())
+    assert (found.rounds, found.rollouts, found.T_0) == (usual.rounds, usual.rollouts, usual.T_0)
+    assert found.T_max is not None and usual.T_max is not None
+    assert found.T_max * Fraction(epsilon) == pytest.approx(usual.T_max * 1e-6, rel=1e-3)
+
+
 def test_no_plan_is_made_where_none_is_certain():
     _, _, family, point = problem("complete", "1e-2", K=8, M=8)
     kinds = cliques_of(family, point)
@@ -815,6 +826,9 @@ def test_unequal_clusters_need_the_time_of_the_largest():
         ({"epsilon_max": Fraction(2)}, "epsilon_max = 2 is out of range"),
         ({"queries": 1}, "ask for none, or for 2 or more"),
         ({"robust": True, "T_1": 0}, "T_1 = 0 is out of range"),
+        ({"rounds": 10**9}, "do not fit into memory; take at most 10000000 rollouts"),
+        ({"T_0": 10**9, "T_max": 10**10}, "at most 100000000 steps in a round"),
+        ({"queries": 10**12}, "queries are too many"),
     ],
 )
 def test_wrong_settings_are_refused(wrong, message):

@@ -450,6 +450,18 @@ def table(title: str, runs: list[Run], base: str) -> None:
     sys.stdout.flush()
 
 
+def exponents(axis: Any, runs: list[Run], field: str) -> None:
+    """Write the growth exponents into a panel, in the colours of the solvers."""
+    below = 0
+    for number, solver in enumerate(SOLVERS["times"]):
+        slope = growth([run for run in runs if run.solver == solver], field)
+        if slope:
+            place = dict(transform=axis.transAxes, ha="right", va="bottom", fontsize=7)
+            told = "N^" + slope.partition(" (")[0]
+            axis.text(0.98, 0.02 + 0.07 * below, told, color=COLOURS[number], **place)
+            below += 1
+
+
 def growth(runs: list[Run], field: str) -> str:
     """Slope of a log over log N on the larger half, with its interval of 95 %; 3 sizes at least."""
     points = [(run.states, getattr(run, field)) for run in runs if getattr(run, field)]
@@ -477,7 +489,12 @@ def draw(runs: list[Run], path: str) -> None:
     )
     axes = np.asarray(axes).reshape(2, len(families))
     for column, family in enumerate(families):
-        for row, (field, label) in enumerate((("cpu", "processor time, s"), ("peak", "peak, MiB"))):
+        for row, (field, label) in enumerate(
+            (
+                ("cpu", "processor time, s"),
+                ("added", "memory that the solve adds, MiB"),
+            )
+        ):
             axis = axes[row, column]
             for number, solver in enumerate(SOLVERS["times"]):
                 points = [
@@ -488,6 +505,7 @@ def draw(runs: list[Run], path: str) -> None:
                 if points:
                     style = dict(color=COLOURS[number], marker="osD^vP"[number], markersize=4)
                     axis.loglog(*zip(*points, strict=True), label=solver, **style)
+            exponents(axis, [run for run in runs if run.family == family], field)
             axis.patch.set_alpha(0.0)
             axis.grid(color=INK, alpha=0.25, linewidth=0.6)
             axis.tick_params(colors=INK, which="both")

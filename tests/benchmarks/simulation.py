@@ -1,6 +1,7 @@
 """Hitting times by simulation, side by side: from event to event, step by step, and what others do.
 
-    python tests/benchmarks/simulation.py [--replicas 10000] [--repeat 5] [--json FILE]
+    python tests/benchmarks/simulation.py [--replicas 10000] [--repeat 5] [--dense 10,100,1000]
+                                          [--json FILE]
 
 The chain is the ring of 8 cliques of 8 states, from a bulk state to one of the clique opposite, of
 mean hitting time about 64/epsilon. All run in this process, one thread each, and take turns. Times
@@ -20,9 +21,16 @@ What is timed, and what is not:
 - *quantecon*, *deeptime*: their simulation of a path, if they are installed; they walk for a number
   of steps and know no targets. Out: making the chain.
 
-For smaller epsilon a step-by-step walk takes 64/epsilon steps for each replica; its time there is
-the time of a step multiplied out, and marked so. No time is asserted; the exit code is 1 if a
-sample mean is not where the exact mean says.
+Then the times to a standard error of 1 % of the mean, at each epsilon: for as many replicas as the
+spread of a sample says. Those of *events* are measured. All others walk 64/epsilon steps for each
+replica, which is minutes to ages: theirs are the measured time of a step times the steps, and
+marked by a star.
+
+Last, *events* on a ring of 4 clusters of M states with dense random kernels, no two rows alike, at
+epsilon 1e-3 and 1e-300, with building the tables; the clusters are given, since random entries of
+a kernel come in all sizes.
+
+No time is asserted; the exit code is 1 if a sample mean is not where the exact mean says.
 """
 
 from __future__ import annotations
@@ -30,6 +38,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import statistics
 import sys
 import time
@@ -41,13 +50,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from numerics import events, simulate
+from numerics import elimination, events, simulate
 from numerics.chain import Chain
 from numerics.rows import concrete
 from numerics.stattest import mean_band
 from theory.family import built_in
 
 EPSILONS = ("1e-3", "1e-5", "1e-8", "1e-300")
+DENSE = ("1e-3", "1e-300")
 STEPPED = EPSILONS[0]
 ALARM = 1e-9
 U = np.uint64
@@ -63,6 +73,72 @@ def ring(epsilon: str) -> tuple[Chain, int, int, float]:
     chain = concrete(family.explicit(point))
     mean = (8 * (1 - e) + 2 * e) / (e * (1 - e)) * ((1 + e) * 8 + 8 * e)
     return chain, chain.index("0.2"), chain.index("4.2"), float(mean)
+
+
+def dense_ring(M: int, epsilon: float) -> Chain:
+    """Four clusters of M states with random kernels; the first of each leads to those beside it."""
+    rng = np.random.default_rng(M)
+    out, into, p = [], [], []
+    for k in range(4):
+        kernel = rng.random((M, M))
+        kernel *= (1 - 4 * epsilon) / kernel.sum(axis=1, keepdims=True)
+        i, j = np.nonzero(~np.eye(M, dtype=bool))
+        out += [k * M + i, np.array([k * M, k * M])]
+        into += [k * M + j, np.array([(k + 1) % 4 * M, (k - 1) % 4 * M])]
+        p += [kernel[i, j], np.array([epsilon, 2 * epsilon])]
+    ends = np.array([np.concatenate(out), np.concatenate(into)])
+    order = np.lexsort(ends[::-1])
+    source, target = ends[:, order]
+    return Chain.from_floats(map(str, range(4 * M)), source, target, np.concatenate(p)[order])
+
+
+def dense_kernels(sizes: list[int], replicas: int, repeat: int, wrong: list[str]) -> list[Any]:
+    print("\nevents, dense kernels on a ring of 4 clusters: seconds in all, best / median")
+    rows = []
+    for M in sizes:
+        for epsilon in DENSE:
+            chain = dense_ring(M, float(epsilon))
+            start, target = 1, 2 * M + 1
+            clusters = [range(k * M, k * M + M) for k in range(4)]
+            times = elimination.mean_hitting_times(chain, [target])
+            low, high = mean_band(times.values[start], times.values.max(), replicas, ALARM)
+            taken = []
+            for turn in range(repeat):
+                begin = time.process_time()
+                rng = np.random.default_rng(turn)
+                sample = events.hitting_times(
+                    chain, start, [target], replicas, rng, clusters=clusters
+                )
+                taken.append(time.process_time() - begin)
+                if not low <= sample.mean <= high:
+                    wrong.append(f"events, dense, M = {M}, epsilon = {epsilon}: {sample.mean:.6g}")
+            best, median = min(taken), statistics.median(taken)
+            rows.append({"M": M, "epsilon": epsilon, "seconds": [best, median]})
+            print(f"M = {M:5}  epsilon = {epsilon:>6}  {best:8.3f} / {median:8.3f}")
+    return rows
+
+
+def to_one_percent(nanoseconds: dict[str, float], spread: dict[str, float]) -> list[Any]:
+    """Seconds to a standard error of 1 %, at each epsilon; `spread` is deviation over mean."""
+    print("\nseconds to a standard error of 1 %; * = time of a step times the steps")
+    print(f"{'sampler':21}" + "".join(f"{epsilon:>13}" for epsilon in EPSILONS))
+    rows = []
+    for name, cost in nanoseconds.items():
+        line = f"{name:21}"
+        for epsilon in EPSILONS:
+            chain, start, target, mean = ring(epsilon)
+            replicas = math.ceil((100 * spread[epsilon]) ** 2)
+            if name == "events":
+                begin = time.process_time()
+                rng = np.random.default_rng(0)
+                events.hitting_times(chain, start, [target], replicas, rng)
+                seconds, star = time.process_time() - begin, " "
+            else:
+                seconds, star = 1e-9 * cost * replicas * mean, "*"
+            rows.append({"sampler": name, "epsilon": epsilon, "seconds to 1 %": seconds})
+            line += f"{seconds:12.3g}{star}"
+        print(line)
+    return rows
 
 
 @njit(inline="always")
@@ -161,8 +237,8 @@ Run = Callable[[int], int]  # seed -> steps taken
 Case = tuple[str, str, Run]
 
 
-def ours(replicas: int, wrong: list[str]) -> list[Case]:
-    """Our samplers, which also check their means."""
+def ours(replicas: int, wrong: list[str], spread: dict[str, float] | None = None) -> list[Case]:
+    """Our samplers, which also check their means, and note deviation over mean in `spread`."""
 
     def run(name: str, epsilon: str, sampler: Any, chain: Chain, ends: Any, seed: int) -> int:
         start, target, mean = ends
@@ -171,6 +247,8 @@ def ours(replicas: int, wrong: list[str]) -> list[Case]:
         low, high = mean_band(mean, 9 / 8 * mean, replicas, ALARM)
         if not low <= sample.mean <= high:
             wrong.append(f"{name}, epsilon = {epsilon}: mean {sample.mean:.6g}, not {mean:.6g}")
+        if spread is not None and name == "events":
+            spread[epsilon] = sample.standard_error * math.sqrt(replicas) / sample.mean
         return int(sample.events if name == "events" else sample.steps)
 
     cases: list[Case] = []
@@ -263,6 +341,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--replicas", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--dense", default="10,100,1000", help="sizes of dense clusters")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.replicas < 2 or options.repeat < 1:
@@ -272,7 +351,8 @@ def main() -> int:
     ours(2, [])[-1][2](0)
     for _, _, run in written_here(2):
         run(0)
-    cases = [*ours(options.replicas, wrong), *written_here(options.replicas), *peers()]
+    spread: dict[str, float] = {}
+    cases = [*ours(options.replicas, wrong, spread), *written_here(options.replicas), *peers()]
     for _, _, run in peers():
         run(0)
     seconds: list[list[float]] = [[] for _ in cases]
@@ -307,11 +387,12 @@ def main() -> int:
             f"{name:21} {epsilon:>7}  {1e9 * best:8.2f} / {1e9 * median:8.2f}   "
             f"{best * count:8.3f} / {median * count:8.3f}  {ratio}"
         )
-    print("multiplied out, for the same sample step by step:")
-    for epsilon in EPSILONS[1:]:
-        here = fastest * ring(epsilon)[3] * options.replicas
-        print(f"{'steps':21} {epsilon:>7}  {here:.3g} s")
     print(f"events: slowest epsilon to fastest {max(mine) / min(mine):.2f}")
+    cost = {name: 1e9 * min(taken) for (name, _, _), taken in zip(cases, seconds, strict=True)}
+    del cost["random words"]  # no sampler
+    rows += to_one_percent(cost, spread)
+    sizes = [int(size) for size in options.dense.split(",") if size]
+    rows += dense_kernels(sizes, options.replicas, options.repeat, wrong)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     for line in wrong:

@@ -50,13 +50,14 @@ def test_search_finds_all_and_counts_as_predicted(run, tmp_path):
 
 
 def test_cap_is_that_of_the_contract(run, tmp_path):
-    """1/(10 M) by default, or what --at says."""
+    """1/(10 M) by default, or what --at says; a gate with 3 sparse edges has 7 ways out, not M."""
     told = tmp_path / "told.json"
     for more, cap in (("", 1 / 50), (",epsilon_max=1/20", 1 / 20)):
         at = f"K=4,M=5,epsilon=1e-5{more}"
-        assert run("run", "ppo", "ring", "--at", at, "--seed", 1, "--json", told)[0] == 0
-        after = json.loads(told.read_text())["epsilon_after"]
-        assert cap * 0.8 < float(after) <= cap
+        assert run("run", "ppo", "complete", "--at", at, "--seed", 1, "--json", told)[0] == 0
+        found = json.loads(told.read_text())
+        assert found["epsilon_max"] == cap
+        assert cap * 0.8 < float(found["epsilon_after"]) <= cap
 
 
 def test_distilled_time_is_the_predicted_one(run, tmp_path):

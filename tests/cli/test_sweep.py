@@ -1,9 +1,11 @@
 """The sweep command: good input, bad input, and whatever can be killed."""
 
 import contextlib
+import json
 import os
 import pty
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -125,8 +127,87 @@ class Started:
         return {line.split("epsilon=")[1].split()[0] for line in self.lines if "epsilon=" in line}
 
 
+# It has imported all that the command needs, and forks a process for each start of it.
+SERVER = """
+import json, os, sys
+import distributed
+from numerics.cli import main
+for line in sys.stdin:
+    told = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(os.open(told["out"], os.O_WRONLY), 1)
+        os.dup2(os.open(told["err"], os.O_WRONLY), 2)
+        sys.argv[1:] = told["arguments"]
+        try:
+            main()
+        except SystemExit as end:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code or 0)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+class Forked(Started):
+    """The same by the server, which takes no time to start, so that many starts are cheap."""
+
+    def __init__(self, server, config, *arguments):
+        self.config, self.server, self.lines = Path(config), server, []
+        files = [self.config.with_name(name) for name in ("out", "err")]
+        for file in files:
+            file.write_text("")
+        self.out, self.err = (file.open() for file in files)
+        told = dict(zip(("out", "err"), map(str, files), strict=True))
+        self._tell({**told, "arguments": ["sweep", str(config), *map(str, arguments)]})
+        self.pid, self.code = int(server.stdout.readline()), None
+
+    def _tell(self, told):
+        print(json.dumps(told), file=self.server.stdin, flush=True)
+
+    def __exit__(self, *_):
+        self.signal(signal.SIGKILL)
+        self.finish()
+        self.out.close()
+        self.err.close()
+
+    def signal(self, number):
+        if self.code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def read(self, count):
+        wanted = len(self.lines) + count
+        while len(self.lines) < wanted:
+            line = self.out.readline()
+            if line.endswith("\n"):
+                self.lines.append(line.rstrip("\n"))
+            else:
+                self.out.seek(self.out.tell() - len(line))  # half a line so far
+                if select.select([self.server.stdout], [], [], 0.01)[0]:
+                    return  # it has ended
+
+    def finish(self):
+        if self.code is None:
+            self.code = int(self.server.stdout.readline())
+        self.lines += self.out.read().splitlines()
+        return self.code, self.err.read()
+
+
 def stored(config):
-    """What the store holds: the number that sets a case apart -> its result."""
     store = config.with_suffix(".sqlite")
     results = sweep.read_results(store) if store.exists() and store.stat().st_size else []
     assert len({str(r.case.parameters["epsilon"]) for r in results}) == len(results)
@@ -355,28 +436,33 @@ def test_bad_arguments(refuses, ring, monkeypatch):
 
 
 # ---------------------------------------------------------------- kills
-def killed_and_continued(config, count, kills, seed):
-    """Kill a sweep so many times at random, then let it finish; check what was kept, each time."""
+def killed_and_continued(config, count, kills, seed, start=None, idle=lambda: None):
+    """Kill a sweep so many times at random, then let it finish; check what was kept, each time.
+
+    `start` gives the command for the n-th time, and `idle` waits till nothing runs for it.
+    """
+    start = start or (lambda n: Started(config, "--workers", 2))
     rng = random.Random(seed)
     phases = []
     for n in range(kills):
         known = stored(config)
         first = len(begun(config))
-        with Started(config, "--workers", 2) as started:
+        with start(n) as started:
             if n % 4 == 3:
-                time.sleep(rng.uniform(0, 4))  # perhaps before it has begun
+                time.sleep(rng.uniform(0, 1))  # perhaps before it has begun
             else:
                 started.read(rng.randint(1, max(1, count // (kills + 1))))
                 time.sleep(rng.uniform(0, 0.3))
             started.signal(signal.SIGKILL)
             started.finish()
+        idle()
         after = stored(config)
         assert started.printed <= set(after), "a finished case is lost"
         assert known.items() <= after.items(), "a result has changed"
         phases.append((known, begun(config)[first:]))
     first = len(begun(config))
     known = stored(config)
-    with Started(config, "--workers", 2) as started:
+    with start(kills) as started:
         assert started.finish() == (0, "")
     phases.append((known, begun(config)[first:]))
     for known, computed in phases:
@@ -396,9 +482,26 @@ def test_a_kill_loses_nothing(logged):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kills", "seed"), [(3, 2), (20, 3)])
-def test_many_kills_lose_nothing(kills, seed, logged):
-    killed_and_continued(logged(200, 0.1), 200, kills, seed)
+def test_many_kills_lose_nothing(logged, server, cluster):
+    """Twenty kills: of the command with all its workers, or beside workers that live on."""
+    config = logged(120, 0.05)
+
+    def start(n):
+        own = ("--workers", 2) if n % 9 == 4 else ("--scheduler", cluster)
+        return Forked(server, config, *own)
+
+    with distributed.Client(cluster, set_as_default=False) as client:
+
+        def callers(dask_scheduler):
+            return [name for name in dask_scheduler.clients if name.startswith("Client")]
+
+        def idle():
+            while len(client.run_on_scheduler(callers)) > 1:
+                time.sleep(0.01)
+            while any(client.run(lambda dask_worker: len(dask_worker.state.executing)).values()):
+                time.sleep(0.01)
+
+        killed_and_continued(config, 120, 20, 3, start, idle)
 
 
 @pytest.mark.slow

@@ -7,13 +7,14 @@ would do is planted, and must be noticed by the same assertion at the same sampl
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 import pytest
 
-from numerics import elimination, events, simulate
+from numerics import elimination, events, simulate, verify
 from numerics.chain import Chain, ChainError
 from numerics.events import Sample, cluster_paths, exit_times, find_clusters, hitting_times
 from numerics.rows import concrete
@@ -30,6 +31,7 @@ from numerics.stattest import (
     two_sample_limit,
     two_sample_size,
 )
+from theory.claims import Derivation
 from theory.family import built_in
 
 BUDGET = Budget(3e-7)
@@ -645,3 +647,22 @@ def test_refuses():
             call()
     # The trap does not matter to a start that cannot fall into it.
     assert hitting_times(trap, 2, [1], 10, rng).mean == 1.0
+
+
+def test_the_judge_simulates_at_any_epsilon(monkeypatch):
+    """Where a walk step by step would take ages; a claim that is 40 % too long is still refuted."""
+    family = built_in()["ring"]
+    claim = Derivation(family).claim("hitting-time")
+    point = {"K": F(4), "M": F(4), "d": F(2), "epsilon": F(1, 10**100)}
+    BUDGET.spend(verify.ALARM)
+    evidence = verify.measure(claim, family, "simulation", point)
+    assert evidence.verdict == verify.Verdict.CONSISTENT
+    assert evidence.false_fail_rate == verify.ALARM
+    assert claim.expression is not None
+    longer = replace(claim, expression=claim.expression * F(7, 5))
+    assert verify.measure(longer, family, "simulation", point).verdict == verify.Verdict.REFUTED
+    # Where steps are few, they are taken: the witness that shares no idea with the others.
+    monkeypatch.setattr(events, "hitting_times", None)
+    BUDGET.spend(verify.ALARM)
+    near = verify.measure(claim, family, "simulation", {**point, "epsilon": F(1, 10)})
+    assert near.verdict == verify.Verdict.CONSISTENT

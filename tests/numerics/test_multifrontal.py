@@ -131,19 +131,49 @@ def test_ring_of_cliques_from_its_closed_form(K, M, exponent):
     assert abs(solution.fraction(2) / true - 1) < 1e-13
 
 
-def test_errors_of_many_clusters_do_not_add_up():
-    """All clusters round alike; sums in one precision miss by 3e-13 here."""
-    K, M, d, epsilon = 20000, 8, 10000, 2.0**-20
-    solution = elimination.mean_hitting_times(ring(K, M, epsilon), [d * M + 2])
-    point = {"K": Fraction(K), "M": Fraction(M), "epsilon": Fraction(epsilon), "d": Fraction(d)}
-    assert abs(solution.fraction(2) / evaluate(TIME, point) - 1) < 5e-14
+def path(K, M, epsilon):
+    """Cliques in a row, state 1 of each joined to state 0 of the next, both ways alike."""
+    k, i, j = (x.ravel() for x in np.meshgrid(range(K), range(M), range(M), indexing="ij"))
+    kept, ks = i != j, np.arange(K - 1)
+    out = [(k * M + i)[kept], ks * M + 1, (ks + 1) * M]
+    into = [(k * M + j)[kept], (ks + 1) * M, ks * M + 1]
+    p = [np.full(int(kept.sum()), 1 / (2 * M)), np.full(2 * (K - 1), epsilon)]
+    ends = np.array([np.concatenate(out), np.concatenate(into)])
+    order = np.lexsort(ends[::-1])
+    source, target = ends[:, order]
+    return Chain.from_floats(map(str, range(K * M)), source, target, np.concatenate(p)[order])
+
+
+@pytest.mark.parametrize("epsilon", [2.0**-20, 1e-10, 1e-300])
+def test_errors_of_many_clusters_do_not_add_up(epsilon):
+    """All clusters round alike, and in one precision 2,500 of them lose two digits here."""
+    K, M = 2500, 8
+    solution = elimination.mean_hitting_times(path(K, M, epsilon), [K * M - 1])
+    # A symmetric walk on a line of resistances: the time across is the resistance of an edge times
+    # the states behind it; inside a clique, times are those to a state through a complete graph.
+    edge, clique = 1 / Fraction(epsilon), Fraction(2 * 2)
+    behind = [k * M for k in range(1, K)]
+    across = [edge * n + clique * (n - M + Fraction(M, 2)) for n in behind]
+    last = clique * ((K - 1) * M + Fraction(M, 2))
+    # from state 0 of the first clique, to its gate and then on from gate to gate
+    true = sum(across, Fraction(0)) + last
+    assert abs(solution.fraction(0) / true - 1) <= solution.relative_error_bound < 1.2e-16
+
+
+def test_bounds_at_any_size_are_one_rounding():
+    """Twice the precision leaves the last rounding alone, of exact entries too."""
+    chain = random_sparse(300, 60, 2)
+    solution = Elimination(chain, [7]).costs()
+    assert solution.relative_error_bound < 1.001 * 2.0**-53
+    reference = exact.mean_hitting_times(chain, [7])
+    for state in range(chain.size):
+        error = abs(solution.fraction(state) - reference[state])
+        assert error <= solution.relative_error_bound * reference[state]
 
 
 def test_entries_grow_like_the_number_of_states():
     """Time and memory are in proportion to the entries of the factor, whatever the machine."""
-    per_state = [
-        len(Elimination(ring(K, 8, 1e-3), [2]).factor[3]) / (8 * K) for K in (100, 1000, 10000)
-    ]
+    per_state = [Elimination(ring(K, 8, 1e-3), [2]).begin[-1] / (8 * K) for K in (100, 1000, 10000)]
     assert max(per_state) / min(per_state) < 1.02
 
 
