@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import sympy
-from flint import arb, ctx, fmpq
+from flint import arb, ctx, fmpq, fmpz
 
 from theory.domain import Point, evaluate
 
@@ -32,8 +33,7 @@ def enclose(value: sympy.Expr, point: Point) -> tuple[Fraction, Fraction]:
     try:
         while True:
             ctx.prec = precision
-            ball = _ball(value, point)
-            low, high = _rational(ball.lower()), _rational(ball.upper())
+            low, high = ends(ball(value, point))
             if high - low <= WIDTH * min(abs(low), abs(high)):
                 return low, high
             precision *= 2
@@ -41,36 +41,47 @@ def enclose(value: sympy.Expr, point: Point) -> tuple[Fraction, Fraction]:
         ctx.prec = before
 
 
-def _ball(value: sympy.Expr, point: Point) -> arb:
+def ball(value: sympy.Expr, point: Point) -> arb:
+    """A ball around the value, at the precision of the context (Johansson 2017, Arb).
+
+    Powers may have symbols in the exponent; at the point it is an integer, 1/2 or -1/2.
+
+    Raises
+    ------
+    ValueError
+        The expression has a function or an exponent that is not served.
+    """
     if value.is_Rational:
         return arb(fmpq(int(value.p), int(value.q)))
     if value.is_Symbol:
-        x = point[value.name]
+        x = Fraction(point[value.name])
         return arb(fmpq(x.numerator, x.denominator))
     if value == sympy.pi:
         return arb.pi()
-    parts = [_ball(argument, point) for argument in value.args]
+    if value.is_Pow:
+        base, exponent = ball(value.base, point), evaluate(value.exp, point)
+        if exponent.denominator == 1:
+            return base ** int(exponent)
+        if abs(exponent) == Fraction(1, 2):
+            return base.sqrt() if exponent > 0 else base.rsqrt()
+        raise ValueError(f"no ball arithmetic for the exponent of {value}")
+    parts = [ball(argument, point) for argument in value.args]
     if value.is_Add:
-        total = arb(0)
-        for part in parts:
-            total += part
-        return total
+        return sum(parts[1:], parts[0])
     if value.is_Mul:
-        total = arb(1)
-        for part in parts:
-            total *= part
-        return total
+        return math.prod(parts[1:], start=parts[0])
     if isinstance(value, sympy.cos):
         return parts[0].cos()
-    if value.is_Pow and value.exp.is_Integer:
-        return parts[0] ** int(value.exp)
-    if value.is_Pow and value.exp == sympy.Rational(1, 2):
-        return parts[0].sqrt()
-    if value.is_Pow and value.exp == sympy.Rational(-1, 2):
-        return parts[0].rsqrt()
+    if isinstance(value, sympy.log):
+        return parts[0].log()
     raise ValueError(f"no ball arithmetic for {value.func.__name__}")
 
 
-def _rational(x: arb) -> Fraction:
-    mantissa, exponent = x.man_exp()
+def ends(x: arb) -> tuple[Fraction, Fraction]:
+    """The ends of a ball."""
+    low, high = (end.man_exp() for end in (x.lower(), x.upper()))
+    return _scaled(*low), _scaled(*high)
+
+
+def _scaled(mantissa: fmpz, exponent: fmpz) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)

@@ -34,11 +34,12 @@ from functools import cached_property, lru_cache
 from typing import Protocol
 
 import sympy
-from flint import arb, ctx, fmpq
+from flint import ctx
 
 from theory.certificates import Certificate, NoProof
 from theory.claims import Derivation, NoClaim
-from theory.domain import Point, evaluate
+from theory.domain import Point
+from theory.enclosure import ball, ends
 from theory.family import Family, K, M, epsilon
 from theory.results.order import comparison
 from theory.results.policy_gradient import tradeoff
@@ -107,9 +108,10 @@ def bad(size: int, gates: int) -> sympy.Expr:
 
 # ---------------------------------------------------------------- values with certainty
 def enclose(value: sympy.Expr, point: Point, bits: int = 60) -> tuple[Fraction, Fraction]:
-    """Rational bounds of an expression at a point, by ball arithmetic (Johansson 2017, Arb).
+    """Rational bounds of an expression at a point, by ball arithmetic.
 
-    Powers may have symbols in the exponent, whose value must be an integer.
+    `theory.enclosure.enclose` is exact where the value is rational; here powers of a probability
+    may be too high for that.
 
     Parameters
     ----------
@@ -119,38 +121,12 @@ def enclose(value: sympy.Expr, point: Point, bits: int = 60) -> tuple[Fraction, 
     try:
         while True:
             ctx.prec = precision
-            ball = _ball(value, point)
-            if ball.rel_accuracy_bits() >= bits or precision >= 2**14:
-                return _rational(ball.lower()), _rational(ball.upper())
+            found = ball(value, point)
+            if found.rel_accuracy_bits() >= bits or precision >= 2**14:
+                return ends(found)
             precision *= 2
     finally:
         ctx.prec = before
-
-
-def _ball(value: sympy.Expr, point: Point) -> arb:
-    if value.is_Rational:
-        return arb(fmpq(int(value.p), int(value.q)))
-    if value.is_Symbol:
-        x = Fraction(point[value.name])
-        return arb(fmpq(x.numerator, x.denominator))
-    if value.is_Pow:
-        exponent = evaluate(value.exp, point)
-        if exponent.denominator == 1:
-            return _ball(value.base, point) ** int(exponent)
-        raise ValueError(f"{value} has an exponent that is no integer")
-    parts = [_ball(argument, point) for argument in value.args]
-    if value.is_Add:
-        return sum(parts[1:], parts[0])
-    if value.is_Mul:
-        return math.prod(parts[1:], start=parts[0])
-    if isinstance(value, sympy.log):
-        return parts[0].log()
-    raise ValueError(f"no ball arithmetic for {value.func.__name__}")
-
-
-def _rational(x: arb) -> Fraction:
-    mantissa, exponent = x.man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 # ---------------------------------------------------------------- clusters
