@@ -30,7 +30,6 @@ from numerics.verify import Judgement, judge
 from theory import catalogue, checker, render
 from theory.attachment import Attachment
 from theory.bounds.base import Bound
-from theory.catalogue import load
 from theory.certificates import Certificate
 from theory.chain import ExplicitChain, OrbitChain, Row, chain_from_json, leaves
 from theory.claims import Claim, NoClaim, last, where
@@ -451,45 +450,47 @@ def reason(error: NoClaim) -> str:
     return str(error).split(": ", 2)[-1]
 
 
-def walk_values(claim: Claim) -> dict[str, sympy.Expr]:
-    """What a hitting time or its second moment takes from the walk on the clusters.
+def walk_values(family: Family, order: int = 1) -> dict[str, sympy.Expr]:
+    """What the hitting time of a composed family takes from the walk on the clusters.
+
+    Parameters
+    ----------
+    order : 1, or 2 for what the second moment takes.
 
     Returns
     -------
-    By symbol: H and R, the mean hitting and return times, and for a second moment H2 and R2; in
-    the most general case.
+    By symbol: H and R, the mean hitting and return times, and for order 2 their second moments H2
+    and R2; in the most general case.
     """
-    derivation = CompositionDerivation(_composed(claim))
+    derivation = CompositionDerivation(_composed(family))
     chain, problem = leaves(derivation.cases)[-1], derivation.problem
-    moments = derivation.moments(chain, 2 if claim.quantity == "second-moment" else 1)
+    moments = derivation.moments(chain, order)
     return {str(x): start_value(chain, f, problem.start) for x, f in moments.items()}
 
 
-def _composed(claim: Claim) -> Composed:
-    """The composed family of a claim."""
-    family = load(claim.family)
-    assert isinstance(family, Composed)
+def _composed(family: Family) -> Composed:
+    assert isinstance(family, Composed), f"{family.id} is not composed"
     return family
 
 
-def walk_moments(claim: Claim) -> Markdown:
-    """H, R and, from the proof of a second moment, H2 and R2 as formulas."""
+def walk_moments(family: Family) -> Markdown:
+    """H, R and their second moments H2 and R2 as formulas."""
     lines = []
-    for name, value in walk_values(claim).items():
+    for name, value in walk_values(family, 2).items():
         lines += _factored(_subscript(name), value)
     body = r" \\[0.6ex] ".join(lines)
     return Markdown(f"$$\n\\begin{{aligned}}{body}\\end{{aligned}}\n$$")
 
 
-def second_moment(claim: Claim) -> Markdown:
+def second_moment(family: Family) -> Markdown:
     """The second moment for every walk, by the moments of the walk."""
-    family = _composed(claim)
+    family = _composed(family)
     value = family.cluster.second.away[family.home]
     top, bottom = sympy.fraction(sympy.cancel(value))
     parts = sympy.Poly(top, H, R, H2, R2).as_dict()
     terms = sympy.Add(
         *(
-            sympy.Mul(tidy(x / bottom, claim.domain), *map(sympy.Pow, (H, R, H2, R2), powers))
+            sympy.Mul(tidy(x / bottom, family.domain), *map(sympy.Pow, (H, R, H2, R2), powers))
             for powers, x in parts.items()
         ),
         evaluate=False,
@@ -503,7 +504,7 @@ def _subscript(name: str) -> str:
     return f"{name[0]}_{name[1]}" if name[1:] else name
 
 
-def cluster_values(claim: Claim) -> tuple[sympy.Expr, sympy.Expr]:
+def cluster_values(family: Family) -> tuple[sympy.Expr, sympy.Expr]:
     """The numbers a and c for which E = a (H + c R) holds for every walk.
 
     Raises
@@ -511,26 +512,26 @@ def cluster_values(claim: Claim) -> tuple[sympy.Expr, sympy.Expr]:
     ValueError
         The mean time is not of this form.
     """
-    family = _composed(claim)
+    family = _composed(family)
     value = family.cluster.mean.away[family.home]
     step = sympy.factor(sympy.cancel(value.subs({H: 1, R: 0}) - value.subs({H: 0, R: 0})))
     share = sympy.factor(sympy.cancel(value.subs({H: 0, R: 1}) / step))
     if sympy.cancel(value - step * (H + share * R)) != 0:
-        raise ValueError(f"{claim.id}: the mean time is not a (H + c R)")
-    return tidy(step, claim.domain), tidy(share, claim.domain)
+        raise ValueError(f"{family.id}: the mean time is not a (H + c R)")
+    return tidy(step, family.domain), tidy(share, family.domain)
 
 
 def walks_table(found: Found) -> Markdown:
     """Start, target, H and R of the walk of each composed family."""
     lines = ["| | from | to | $H$ | $R$ |", "|---|---|---|---|---|"]
     for name, claims in found.items():
-        claim = claims["hitting-time"]
-        if isinstance(claim, Claim):
-            problem = _composed(claim).meta.problems()[0]
+        if isinstance(claims["hitting-time"], Claim):
+            family = _composed(catalogue.load(name))
+            problem = family.meta.problems()[0]
             start, target = f"`{checker.place(*problem.start)}`", f"`{problem.target}`"
-            moments = walk_values(claim)
+            moments = walk_values(family)
             told = (f"${render.latex(moments[x])}$" for x in ("H", "R"))
-            row = [f"`{name.split('/')[1]}`", start, target, *told]
+            row = [f"`{family.meta.id}`", start, target, *told]
             lines.append(f"| {' | '.join(row)} |")
     return Markdown("\n".join(lines))
 
@@ -539,11 +540,11 @@ def clusters_table(found: Found) -> Markdown:
     """The numbers a and c of E = a (H + c R) for each kernel and attachment."""
     lines = ["| | | $a$ | $c$ |", "|---|---|---|---|"]
     for name, claims in found.items():
-        claim = claims["hitting-time"]
-        if isinstance(claim, Claim):
-            kernel, _, attachment = name.rsplit("/", 2)
-            told = (f"$\\displaystyle {render.latex(x)}$" for x in cluster_values(claim))
-            lines.append(f"| `{kernel}` | `{attachment}` | {' | '.join(told)} |")
+        if isinstance(claims["hitting-time"], Claim):
+            family = _composed(catalogue.load(name))
+            told = (f"$\\displaystyle {render.latex(x)}$" for x in cluster_values(family))
+            names = f"| `{family.kernel.id}` | `{family.attachment.id}` |"
+            lines.append(f"{names} {' | '.join(told)} |")
     return Markdown("\n".join(lines))
 
 
