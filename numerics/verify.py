@@ -177,18 +177,22 @@ def certified(claim: Claim) -> Evidence:
         statement = checker.check(claim.certificate)
     except checker.Refused as error:
         return no(f"the certificate is refused: {error}")
-    facts = {*statement["domain"]["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
+    told, ours = statement["domain"], claim.domain.to_json()
+    facts = {*told["facts"]} - {"c >= -1", "c < 1"}  # c = cos(2 pi/K) always
     if facts != set(claim.domain.all_facts):
         return no(f"it is proved for {', '.join(sorted(facts))}")
+    reals = [name for name in told["reals"] if name != "c"]
+    if {**told, "facts": ours["facts"], "reals": reals} != ours:
+        return no("it is proved for other parameters")
     kinds = _KINDS[_split(claim.quantity)[0]]
     if statement["kind"] not in kinds:
         return no(f"the certificate is of kind {statement['kind']}, not {kinds[0]}")
     listed = _ENTRIES.get(statement["kind"])
     if claim.entries != (listed(statement, claim.domain) if listed else ()):
         return no("it is proved with other entries")
-    ours = {name: getattr(claim, name) for name in ("expression", "lower", "upper")}
     said = _said(statement)
-    for name, value in ours.items():
+    for name in ("expression", "lower", "upper"):
+        value = getattr(claim, name)
         if (value is None) != (name not in said):
             return no(f"the certificate and the claim do not both state {name}")
         if value is not None and sympy.simplify(said[name] - value) != 0:
@@ -241,7 +245,10 @@ def _said(told: Mapping[str, Any]) -> dict[str, sympy.Expr]:
 def same_rows(claim: Claim, family: Family, point: Point) -> Evidence:
     """Compare the rows that the certificate is about with the explicit chain at a point."""
     full = _complete(family, point)
-    if isinstance(family, Composed):
+    kinds = [k for k in _KINDS[_split(claim.quantity)[0]] if k.startswith("composed-")]
+    if isinstance(family, Composed) and kinds and claim.statement["kind"] not in kinds:
+        reason: str | None = "the certificate is about a part of the family"
+    elif isinstance(family, Composed):
         reason = composed.row_error(claim, family, full)
     else:
         reason = _row_error(claim, family, full)
@@ -299,15 +306,14 @@ def _expected_subjects(claim: Claim, family: Family) -> list[Any]:
 
 def _subjects(certificate: Mapping[str, Any]) -> list[Any]:
     """Of the hitting times that a certificate compares or concludes with, in order."""
-    statement, premises = certificate["statement"], certificate["premises"]
-    if "split" in certificate["witness"]:
-        parts = [_subjects(p) for p in premises if "vacuous" not in p["witness"]]
-        return parts[0] if all(part == parts[0] for part in parts) else parts
+    statement, split = certificate["statement"], "split" in certificate["witness"]
     if statement["kind"] in (*_TIMES, "aggregated-hitting-time"):
         return [[statement["start"], statement["target"], statement["kind"] not in _TIMES]]
-    if statement["kind"] == "comparison":
-        return [subject for premise in premises for subject in _subjects(premise)]
-    return []
+    if statement["kind"] != "comparison":
+        return []
+    parts = [_subjects(p) for p in certificate["premises"] if "vacuous" not in p["witness"]]
+    alike = split and all(part == parts[0] for part in parts)
+    return parts[0] if parts and alike else [subject for part in parts for subject in part]
 
 
 _TIMES = ("mean-hitting-time", "hitting-time-between")
@@ -315,8 +321,7 @@ _TIMES = ("mean-hitting-time", "hitting-time-between")
 
 def _roots(certificate: Mapping[str, Any]) -> list[Any]:
     """The chains that a proof starts from."""
-    by_parts = {"split", "multiple"} & {*certificate["witness"]}
-    if by_parts or certificate["statement"]["kind"] == "comparison":
+    if certificate["statement"]["kind"] == "comparison":
         return [chain for premise in certificate["premises"] for chain in _roots(premise)]
     return each(certificate["statement"]["chain"])
 

@@ -31,16 +31,20 @@ import json
 import re
 import sys
 from collections import Counter
+from contextlib import suppress
 from functools import lru_cache, partial, reduce
 from itertools import groupby
 from math import gcd, inf
 from typing import Any
 
 FORMAT = "metastable-certificate/2"
-HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 3 * 10**7, 2 * 10**7  # number, term, effort, file
+ERRORS = LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError
+HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 6 * 10**7, 4 * 10**6  # number, term, effort, file
+MEMORY = 3 << 29  # bytes
 left = [inf]  # what remains of WORK while a certificate is checked
 NAME = re.compile(r"(?!([ijwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
-LABEL, PLAIN = (re.compile(p, re.ASCII) for p in (r"[A-Za-z][\w.-]*", r"[-\w+*/()<>=. ]*"))
+LABEL = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+PLAIN = re.compile(rf"{LABEL.pattern}|(?!.*\w +\w)[-\w+*/()<>= ]*", re.ASCII)  # no sentences
 TOKENS = re.compile(r"(?:[A-Za-z_]\w*\b|\d+\b|[-+*/() ])+", re.ASCII)
 RELATION = re.compile(r"([^<>=]+)(==|>=|<=|>|<)([^<>=]+)")
 # The square of what divides by numbers only: a quotient may have poles.
@@ -152,15 +156,16 @@ value=gap
   tags: W
   sums: leave = away
   end: m0 == 1 - gap, (b - leave*gap)*leave*gap - c2 >= 0
-stochastic-complement: watched on one cluster, in the rows a move tagged W stays in it{chain}
+stochastic-complement: an irreducible chain of clusters, watched on one, has these rows, where a \
+move tagged W stays{chain}
   tags: W
   sums: exits = leaves
   end: exits == 1
-pseudo-gap: the chain watched on one cluster, where moves tagged W stay and each is uniform on its \
-class, has pseudo-spectral gap {value}{chain}
+pseudo-gap: an irreducible chain of clusters, watched on one, where moves tagged W stay and each \
+is uniform on its class, has pseudo-spectral gap {value}{chain}
   from: stationary chain=inside reversed=none
-  sums: trace = stay
-  end: classes == 2, value == 1 - (trace - 1)**2
+  sums: trace = stay, exits = leaves
+  end: classes == 2, exits == 1, value == 1 - (trace - 1)**2
 metastability-ratio: with x the states {pivot} and a walk W that never stays, P_x(another x \
 before x again) over P_y(some x before y again) is {value} for y = {home}, on the rows{chain}
   from: mean-hitting-time chain=inside target=alone
@@ -192,12 +197,14 @@ class Q:
     def __init__(self, num: Any, den: Any = None):
         self.num: dict[tuple[str, ...], int] = {m: c for m, c in dict(num).items() if c}
         self.den: Any = den if den and self.num else Counter()
+        size = 1 + len(self.num) + len(self.den)
+        need(self.den.total() < DEGREE, "an expression is too large", size)
 
     def __add__(self, other: Q) -> Q:
         den = self.den | other.den
-        a, b = (
-            reduce(Q.__mul__, map(Q, (den - q.den).elements()), Q(q.num)) for q in (self, other)
-        )
+        above = (Q(q.num) if q.den else q for q in (self, other))
+        more = (map(Q, (den - q.den).elements()) for q in (self, other))
+        a, b = (reduce(Q.__mul__, factors, q) for factors, q in zip(more, above, strict=True))
         total = dict(a.num)
         for m, c in b.num.items():
             total[m] = total.get(m, 0) + c
@@ -207,14 +214,15 @@ class Q:
         return self + Q({m: -c for m, c in other.num.items()}, other.den)
 
     def __mul__(self, other: Q) -> Q:
-        terms, total = len(self.num) * len(other.num), dict[tuple[str, ...], int]()
-        need(terms < 10**6, "an expression is too large", terms + 1)
+        total, (here, there) = dict[tuple[str, ...], int](), (len(self.num), len(other.num))
+        letters = here * sum(map(len, other.num)) + there * sum(map(len, self.num))
+        need(here * there < 10**6, "an expression is too large", here * there + letters // 4)
         for m, c in self.num.items():
             for n, e in other.num.items():
                 product = tuple(sorted(m + n)) if m and n else m or n
                 total[product] = total.get(product, 0) + c * e
         fits = all(len(m) < DEGREE and abs(c) < HUGE for m, c in total.items())
-        need(fits, "a number is too large", sum(map(len, total)) // 10)
+        need(fits, "a number is too large")
         return Q(total, self.den + other.den if self.den and other.den else self.den or other.den)
 
     def __truediv__(self, other: Q) -> Q:
@@ -232,7 +240,7 @@ OPERATIONS = {ast.Add: Q.__add__, ast.Sub: Q.__sub__, ast.Mult: Q.__mul__, ast.D
 @lru_cache(maxsize=4096)
 def tree(text: str) -> ast.expr:
     """The syntax tree of an expression; no comments, no other notations of numbers."""
-    need(TOKENS.fullmatch(text) and len(text) < 10**6, f"not an expression: {text[:60]!r}")
+    need(TOKENS.fullmatch(text) and len(text) < 10**5, f"not an expression: {text[:60]!r}")
     try:
         return ast.parse(text.strip(" "), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -259,7 +267,7 @@ def parse(text: str, env: dict[str, Q], divisors: list[Q]) -> Q:
                 return OPERATIONS[type(op)](first, second)
         raise Refused(f"unknown name or operation in {text[:60]}")
 
-    need(True, "", len(text) // 10)
+    need(True, "", 10 + len(text))
     return walk(tree(text))
 
 
@@ -307,7 +315,8 @@ class Domain:
 
     def sign(self, q: Q, strict: bool) -> int:
         """1 or -1 where q or -q is shown to be >= 0 (or > 0) on the whole domain, else 0."""
-        key = str((sorted(q.num.items()), sorted(map(sorted, q.den.elements())), strict))
+        below = sorted((sorted(f), power) for f, power in q.den.items())
+        key = str((sorted(q.num.items()), below, strict))
         if not any(q.num) and not q.den:  # a number
             return (q.num.get((), 0) > 0) - (q.num.get((), 0) < 0) or int(not strict)
         if key not in self.seen:
@@ -542,7 +551,7 @@ def modes(s: Any, w: Any, law: Any, chain: Chain) -> None:
     about = {fact for fact in domain.data["facts"] if re.search(r"\bc\b", fact)}
     known = about == {"c >= -1", "c < 1"} and "c" in domain.data["reals"]
     need(known or "c" not in domain.env, "c is no more, and no less")
-    need(not domain.data["values"] and len(names) <= 8, "values, or too many types")
+    need(not domain.data["values"] and 0 < len(names) <= 8, "values, or how many types")
     need((tags == {""}) == ("even" in s["chain"]), "uniform or not")
     need(tags == {""} or (domain.integral(domain.read("K")) and domain.holds("K >= 2")), "K")
     for row in chain.rows:
@@ -633,6 +642,7 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
     need(
         "on" not in rule or (target and (len(target) == 1 or "single" not in rule["on"])), "target"
     )
+    need(True, "", len(target) * len(chain.rows))
     flat = len(chain.rows) * (not any(r.spans for r in chain.rows) and "even" not in s["chain"])
     functions = [f for f in "fgm" if f in w.get("functions", {})]
 
@@ -733,7 +743,7 @@ def prove(s: Any, w: Any, premises: Any, domain: Domain) -> None:
 # ---------------------------------------------------------------- statements in words
 def words(key: str, value: Any) -> str:
     """A part of a statement in words."""
-    if isinstance(value, dict) and "by" in value:
+    if isinstance(value, dict) and isinstance(value.get("cases"), list):
         cases = enumerate(words(key, part) for part in value["cases"])
         return "".join(f"\n  where {value['by']} is {n} (the last: or more):{x}" for n, x in cases)
     if isinstance(value, dict) and "rows" in value:
@@ -793,6 +803,7 @@ def plain(value: Any) -> None:
 def verified(certificate: Any, done: dict[str, Any]) -> Any:
     """The statement of a certificate, once it and its premises hold."""
     key = json.dumps(certificate)
+    need(True, "", len(key))
     if key not in done:
         need(certificate["format"] == FORMAT, "not a certificate of this format")
         given, s, w = certificate["premises"], certificate["statement"], certificate["witness"]
@@ -803,7 +814,6 @@ def verified(certificate: Any, done: dict[str, Any]) -> Any:
             "kind",
             "domain",
             *re.findall(r"{(\w+)}", rule["says"]),
-            *rule.get("must", "").split(),
         }
         may = {"some", *rule.get("may", "").split()}
         need(must <= {*s} <= must | may, f"not the parts of a statement of kind {s['kind']}")
@@ -825,7 +835,7 @@ def check(certificate: Any) -> Any:
     left[0] = WORK
     try:
         return verified(certificate, {})
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except ERRORS as error:
         raise Refused(f"malformed certificate: {type(error).__name__} {error}") from error
     finally:
         left[0] = inf
@@ -863,7 +873,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         certificate = read(arguments[0])
-    except (OSError, ValueError, RecursionError, Refused) as error:
+    except (OSError, Refused, *ERRORS) as error:
         print(f"{ascii(arguments[0])[1:-1]}: not a certificate: {line(error)}", file=sys.stderr)
         return 2
     try:
@@ -875,4 +885,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    with suppress(ImportError, ValueError):  # where the system can, it refuses more memory
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     sys.exit(main(sys.argv[1:]))

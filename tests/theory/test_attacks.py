@@ -2,11 +2,16 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sympy
 
+from numerics import verify
 from theory import checker
+from theory.catalogue import derivation, load
+from theory.certificates import completed
 
 
 def sibling(name):
@@ -277,7 +282,48 @@ def other_names_elsewhere():
     return by.of_clusters(walk=by.two_states())
 
 
+def two_exits():
+    """Who leaves from the one state may return to the other: nothing stays."""
+    moves = [("a", "a:1 - 2*p; b:p; a:p:W"), ("b", "a:p; b:1 - 2*p; b:p:W")]
+    return pseudo_of(by.chain({"a": "1", "b": "1"}, moves))
+
+
+def pseudo_of(rows):
+    return by.pseudo(premise=by.inner_law(checker.retagged(rows, W=[])), chain=rows)
+
+
+def gap_of_nothing():
+    """The gap of no state at all is at most -1."""
+    told = {"chain": {"classes": {}, "rows": []}, "value": "-1"}
+    return by.certificate("modes-upper", by.K2, witness={"law": [], "block": ["1"]}, **told)
+
+
+def sentence_in_a_value():
+    """On an empty domain nothing is read, and everything is printed."""
+    found = by.hitting(
+        by.EMPTY, value="1 on every chain. Moreover K is 0 for all integers K. It is"
+    )
+    return by.proving(found, vacuous="K <= 1")
+
+
+def power_of_a_half():
+    """A power of 100**4 in a denominator."""
+    return by.compare(["((((1/2)**100)**100)**100)**100 >= 0"])
+
+
+def long_terms():
+    """A million terms of 460 letters each."""
+    sums = {v: "(" + "+".join(f"{v}**{k}" for k in range(32)) + ")" for v in "abde"}
+    text = "g**100*g**100*{a}*{b}*({d}*{e}*g**99)*0 >= 0".format_map(sums)
+    return by.compare([text], by.domain(reals="a b d e g"))
+
+
 ATTACKS = {
+    two_exits: "exits == 1",
+    gap_of_nothing: "how many types",
+    sentence_in_a_value: "not plain text",
+    power_of_a_half: "too large",
+    long_terms: "too",
     square_with_a_pole: "division by zero",
     kind_for_a_parameter: "a claim",
     index_in_a_bound: "unknown name",
@@ -393,3 +439,77 @@ def test_tagged_moves_to_classes_are_said_to_be_uniform():
     assert "uniform on it)" in checker.text(by.bounds()["statement"])
     assert "or on its other states" in checker.text(by.even()["statement"])
     assert "uniform" not in checker.text(by.hitting()["statement"])
+
+
+def test_labels_called_cases_are_all_printed():
+    """Clusters of classes called "by" and "cases" are no proof by cases."""
+    told = by.inside(by.aggregated(), clusters={"by": "K", "cases": "left", "c": "right"})
+    assert "(by: K, cases: left, c: right)" in checker.text(told["statement"])
+
+
+def test_effort_of_sums_and_copies_is_counted(monkeypatch):
+    monkeypatch.setattr(checker, "WORK", 10**5)
+    where = by.domain(reals="a b y", values={"y": "(a + b)**99"})
+    sums = completed(by.compare(["(" + "+".join(["y"] * 400) + ")*0 >= 0"], where))
+    within = {**by.compare([]), "witness": {"signs": [], "note": "-" * 10**4}}
+    for _ in range(30):
+        within = {**by.compare([]), "witness": {"signs": []}, "premises": [within]}
+    for found in (sums, within):
+        with pytest.raises(checker.Refused, match="too much work"):
+            checker.check(found)
+
+
+def test_memory_is_bounded(monkeypatch):
+    """What runs out of memory is refused in a line."""
+    monkeypatch.setattr(checker, "prove", lambda *_: [0] * 10**18)
+    with pytest.raises(checker.Refused, match="MemoryError"):
+        checker.check(by.compare(["K >= 2"]) | {"witness": {"signs": []}})
+
+
+# ---------------------------------------------------------------- false claims before the judge
+def offered(family, quantity, statement=(), witness=(), **changes):
+    """A claim with another statement and witness in its certificate."""
+    claim = derivation(load(family)).claim(quantity)
+    found = claim.certificate
+    told, shown = {**found["statement"], **dict(statement)}, {**found["witness"], **dict(witness)}
+    return replace(claim, certificate={**found, "statement": told, "witness": shown, **changes})
+
+
+def rows_error(claim):
+    family = load(claim.family)
+    return verify.same_rows(claim, family, claim.domain.points(1)[0]).reason
+
+
+def test_judge_reads_the_whole_domain():
+    """A claim that is proved for K = 2 alone, and true at all points that are tried."""
+    true = offered("complete", "hitting-time")
+    off = true.expression + sympy.prod(sympy.Symbol("K") - k for k in range(2, 40))
+    on = {**true.statement["domain"], "values": {"K": "2"}}
+    told = {"value": str(off), "domain": on}
+    found = offered("complete", "hitting-time", told).certificate
+    del found["witness"]["signs"]
+    false = replace(true, expression=off, certificate=completed(found))
+    checker.check(false.certificate)
+    assert verify.certified(true).verdict == verify.Verdict.PROVED
+    assert "other parameters" in verify.certified(false).reason
+
+
+def test_judge_reads_the_rows_of_the_statement():
+    """Rows that the statement is about, not those of premises by the look of the witness."""
+    other = by.two_states()
+    claim = offered("complete", "hitting-time", {"chain": other}, {"multiple": "1"}, premises=[])
+    assert "other rows" in rows_error(claim)
+
+
+def test_judge_reads_parts_that_are_all_empty():
+    part = {"statement": {"kind": "comparison"}, "witness": {"vacuous": ""}, "premises": []}
+    told = {"kind": "comparison"}
+    claim = offered("complete", "hitting-time", told, {"split": "K"}, premises=[part])
+    assert "another start" in rows_error(claim)
+
+
+def test_judge_tells_a_cluster_from_what_is_composed_of_it():
+    family = load("clique/complete/gate")
+    told = {"kind": "spectral-gap", "chain": family.cluster.inside.to_json()}
+    claim = offered("clique/complete/gate", "spectral-gap", told, premises=[])
+    assert "part of the family" in rows_error(claim)
