@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
+from operator import mul, sub
 from typing import Any
 
 import sympy
-from sympy.polys.domains import ZZ
-from sympy.polys.rings import PolyElement, ring
+from flint import Ordering, fmpq, fmpq_poly, fmpz_mpoly, fmpz_mpoly_ctx
 
-from theory import checker
+from theory import checker, factoring
 from theory.chain import Cases, Chains, OrbitChain
 from theory.checker import Q
 from theory.domain import FRACTIONS, Domain, difference
@@ -32,6 +33,8 @@ MOST_RAISED, POWERS, MOST_DEGREE = 2, (1, 4), 24
 SAMPLE = 12  # points at which a sign is tried before a proof is sought
 _POINTS: dict[str, list[dict[str, Fraction]]] = {}
 _PROOFS: dict[Any, str] = {}  # what has been found for a domain and an expression
+_VALUES: dict[Any, tuple[Q, list[Q]]] = {}  # of long expressions, and what divides in them
+LONG = 60  # letters
 
 
 class NoProof(ValueError):
@@ -154,9 +157,25 @@ class Searching(checker.Domain):
 
     proofs: Any
 
+    def read(self, text: Any, **more: Q) -> Q:
+        """The value of an expression; a long one is parsed once for each value of its names."""
+        if len(text) < LONG:
+            return super().read(text, **more)
+        env = self.env | more
+        names = [name for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", text)) if name in env]
+        key = text, *((name, _content(env[name])) for name in names)
+        if key not in _VALUES:
+            _make_room(_VALUES, 2000)
+            divisors = list[Q]()
+            _VALUES[key] = checker.parse(text, env, divisors), divisors
+        value, divisors = _VALUES[key]
+        if not all(self.sign(Q(d.num), True) for d in divisors):
+            raise checker.Refused("a denominator may vanish")
+        return value
+
     def offered(self, q: Q, strict: bool) -> str:
         """A proof that q (or else -q) is >= 0 (or > 0), or 0 where none is found."""
-        key = str(self.data), frozenset(q.num.items()), frozenset(q.den.items()), strict
+        key = str(self.data), _content(q), strict
         if key not in _PROOFS:
             _make_room(_PROOFS, 20000)
             _PROOFS[key] = self._proof(q, strict)
@@ -170,11 +189,11 @@ class Searching(checker.Domain):
             for factor, e in q.den.items():
                 up, down = self._part(Q(factor), True), self._part(Q({}) - Q(factor), True)
                 sign *= 1 if up else (-1) ** e
-                below.append(f"({up or down})**{e}" if up or down else "")
+                below += [f"({up or down})" if up or down else ""] * e
             signed = Q({m: sign * c for m, c in q.num.items()})
             top = self._part(signed, strict) or self._part(Q({}) - signed, strict)
             if top and all(below):
-                proof = f"({top})/({'*'.join(below)})" if below else top
+                proof = "/".join([f"({top})", *below]) if below else top
         return proof
 
     def _refuted(self, p: Q, strict: bool) -> bool:
@@ -231,31 +250,27 @@ class Searching(checker.Domain):
         ]
         if len(names) != 1 or not lines:
             return None
-        (x,) = map(sympy.Symbol, names)
-        value = sympy.Poly(_sympy(p), x)
-        slopes = {u: _sympy(q).coeff(x) for u, q in lines}
-        for (u, a), (v, b) in itertools.product(lines, lines):
-            if not slopes[u] > 0 > slopes[v]:
+        value = [p.num.get((*names,) * n, 0) for n in range(max(map(len, p.num)) + 1)]
+        slopes = {u: fmpq(q.num[(*names,)]) for u, q in lines}
+        roots = {u: -q.num.get((), 0) / slopes[u] for u, q in lines}
+        for u, v in itertools.product(slopes, slopes):
+            if not (slopes[u] > 0 > slopes[v] and roots[v] > roots[u]):
                 continue
-            s, t = sympy.symbols(f"{u} {v}")
-            low, high = (sympy.solve(_sympy(q), x)[0] for q in (a, b))
-            one = (s / slopes[u] - t / slopes[v]) / (high - low) if high > low else None
-            if one is None:
-                continue
-            for n in range(value.degree(), MOST_DEGREE):
-                form = sympy.expand(
-                    sum(
-                        c * (low * one + s / slopes[u]) ** k * one ** (n - k)
-                        for (k,), c in value.terms()
-                    )
-                )
-                terms = sympy.Poly(form, s, t).terms()
-                strictly = {w for w in (u, v) if self.least[w].num}
-                used = [{w for w, e in zip((u, v), m, strict=True) if e} for m, _ in terms]
-                if all(c > 0 for _, c in terms) and (
-                    not strict or any(m <= strictly for m in used)
+            # 1 and x in u and v, as polynomials in u for v = 1
+            one = fmpq_poly([-1 / slopes[v], 1 / slopes[u]]) / (roots[v] - roots[u])
+            x = roots[u] * one + fmpq_poly([0, 1 / slopes[u]])
+            form = fmpq_poly([0])
+            for n, c in enumerate(reversed(value)):
+                form = form * x + c * one**n
+            strictly = {w for w in (u, v) if self.least[w].num}
+            for n in range(len(value) - 1, MOST_DEGREE):
+                terms = [(k, n - k, c) for k, c in enumerate(form.coeffs()) if c != 0]
+                used = [{w for w, e in ((u, k), (v, l)) if e} for k, l, _ in terms]
+                if all(c > 0 for *_, c in terms) and (
+                    not strict or any(names <= strictly for names in used)
                 ):
-                    return " + ".join(f"({c})*{u}**{m[0]}*{v}**{m[1]}" for m, c in terms)
+                    return " + ".join(f"({c})*{u}**{k}*{v}**{l}" for k, l, c in reversed(terms))
+                form *= one
         return None
 
     def _by_powers(self, p: Q, strict: bool) -> str | None:
@@ -277,29 +292,29 @@ class Searching(checker.Domain):
         return " + ".join(terms) if sure else None
 
 
+def _content(q: Q) -> tuple[frozenset[Any], frozenset[Any]]:
+    """What makes a rational function the same, as a key."""
+    return frozenset(q.num.items()), frozenset(q.den.items())
+
+
 def _reduced(q: Q) -> Q:
     """The same in lower terms: no factor of the denominator has a divisor of the numerator."""
-    names = sorted({v for p in (q.num, *map(dict, q.den)) for m in p for v in m})
+    names = sorted({v for m in _monomials(q) for v in m})
     if not names or not q.den:
         return q
-    polynomials = ring(names, ZZ)[0]
+    context = fmpz_mpoly_ctx.get(names, Ordering.lex)
 
-    def element(p: Mapping[tuple[str, ...], int]) -> PolyElement:
-        return polynomials.from_dict({tuple(map(m.count, names)): c for m, c in p.items()})
-
-    def back(p: PolyElement) -> dict[tuple[str, ...], int]:
-        powers = (zip(names, m, strict=True) for m in p)
-        return {
-            tuple(v for v, e in power for _ in range(e)): int(c)
-            for power, c in zip(powers, p.values(), strict=True)
-        }
+    def element(p: Mapping[tuple[str, ...], int]) -> fmpz_mpoly:
+        return context.from_dict({tuple(map(m.count, names)): c for m, c in p.items()})
 
     top, below = element(q.num), Counter[Any]()
     for factor in q.den.elements():
-        _, top, rest = top.cofactors(element(dict(factor)))
-        if rest != 1:
-            below[frozenset(back(rest).items())] += 1
-    return Q(back(top), below)
+        rest = element(dict(factor))
+        divisor = top.gcd(rest)
+        top, rest = top // divisor, rest // divisor
+        if not rest.is_one():
+            below[frozenset(_terms(rest, names).items())] += 1
+    return Q(_terms(top, names), below)
 
 
 def _text(image: Q, units: Mapping[Any, int]) -> str:
@@ -307,8 +322,8 @@ def _text(image: Q, units: Mapping[Any, int]) -> str:
     top, below = _nested(image.num), []
     for factor, e in image.den.items():
         text = str(units.get(factor) or _nested(dict(factor)))
-        below += [f"({text})**{e}"] if text != "1" else []
-    return f"({top})/({'*'.join(below)})" if below else top
+        below += [f"({text})"] * e if text != "1" else []
+    return "/".join([f"({top})", *below]) if below else top
 
 
 def _make_room(kept: dict[Any, Any], most: int) -> None:
@@ -395,22 +410,47 @@ class _Chart:
     def __init__(self, images: Mapping[str, sympy.Expr], facts: Mapping[str, Q]):
         names = {u: Q({(u,): 1}) for u in facts}
         self.images = {n: checker.parse(_joined(x), names, []) for n, x in images.items()}
-        self.known: dict[tuple[str, ...], Q] = {(): Q({(): 1})}
+        factors = {f for q in self.images.values() for f in q.den}
+        self.below = sorted(factors, key=sorted)
         self.units: dict[Any, int] = {}
-        for factor in {f for q in self.images.values() for f in q.den}:
+        for factor in factors:
             value = _evaluated(dict(factor), facts)
             if not any(value.num) and not value.den:
                 self.units[factor] = value.num[()]
+        self.facts = sorted({u for q in self.images.values() for m in _monomials(q) for u in m})
+        self.context = fmpz_mpoly_ctx.get(self.facts, Ordering.lex)
+        letters = [f"x{n}" for n in range(len(self.images) + len(self.below))]
+        self.before = fmpz_mpoly_ctx.get(letters, Ordering.lex)
+        parts = [q.num for q in self.images.values()] + [dict(f) for f in self.below]
+        self.parts = [
+            self.context.from_dict({tuple(map(m.count, self.facts)): c for m, c in part.items()})
+            for part in parts
+        ]
 
     def __call__(self, p: Q) -> Q:
-        """The image of a polynomial."""
-        terms = [self._term(m) * Q({(): c}) for m, c in p.num.items()]
-        return reduce(Q.__add__, sorted(terms, key=lambda q: -sum(q.den.values())), Q({}))
+        """The image of a polynomial, over the least common denominator of its terms."""
+        powers = {m: [m.count(name) for name in self.images] for m in p.num}
+        under = [[q.den[f] for q in self.images.values()] for f in self.below]
+        below = {
+            m: [sum(map(mul, n, row)) for row in under] for m, n in powers.items()
+        }  # of each term
+        most = [max(column) for column in zip(*below.values(), strict=True)]
+        terms = {(*powers[m], *map(sub, most, below[m])): c for m, c in p.num.items()}
+        image = self.before.from_dict(terms).compose(*self.parts, ctx=self.context)
+        den = Counter({f: n for f, n in zip(self.below, most, strict=True) if n})
+        return Q(_terms(image, self.facts), den)
 
-    def _term(self, m: tuple[str, ...]) -> Q:
-        if m not in self.known:
-            self.known[m] = self._term(m[:-1]) * self.images[m[-1]]
-        return self.known[m]
+
+def _monomials(q: Q) -> Iterator[tuple[str, ...]]:
+    return itertools.chain(q.num, *(dict(f) for f in q.den))
+
+
+def _terms(p: fmpz_mpoly, names: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """A polynomial as the checker has it."""
+    return {
+        tuple(v for v, e in zip(names, m, strict=True) for _ in range(e)): int(c)
+        for m, c in p.to_dict().items()
+    }
 
 
 def _evaluated(p: Mapping[tuple[str, ...], int], facts: Mapping[str, Q]) -> Q:
@@ -456,7 +496,7 @@ def _bounded(domain: checker.Domain) -> set[str]:
 
 def _joined(x: sympy.Expr) -> str:
     """An expression over one denominator, in factors."""
-    return str(sympy.factor(x) if any(y.is_Pow for y in sympy.preorder_traversal(x)) else x)
+    return str(factoring.factor(x) if any(y.is_Pow for y in sympy.preorder_traversal(x)) else x)
 
 
 def _enumerate(domain: checker.Domain, names: frozenset[str]) -> Iterator[_Chart]:

@@ -41,6 +41,7 @@ from theory.derive import (
     start_value,
 )
 from theory.domain import Domain, Parameter, Point, expression, tidy
+from theory.factoring import factor, text
 from theory.family import Family, FamilyError, Problem
 from theory.kernel import GATE, HOME, Kernel
 from theory.meta_graph import MetaGraph
@@ -309,13 +310,14 @@ class CompositionDerivation(Derivation):
                 values = time.home if a == self.problem.target else time.away
                 for b, value in values.items():
                     inner = value.subs(j, i) if cluster_orbit.index else value
-                    found[name][f"{a}.{b}"] = sympy.factor(inner.subs(own))
+                    found[name][f"{a}.{b}"] = factor(inner.subs(own))
         return found
 
     def _time(self, quantity: str, moment: int) -> Claim:
         cluster, home, (start, at) = self.family.cluster, self.family.home, self.problem.start
         general = leaves(self.cases)[-1]
-        last = list(self.functions(general, moment, home).values())[-1][f"{start}.{home}"]
+        found = self.functions(general, moment, home)
+        last = list(found.values())[-1][f"{start}.{home}"]
         value = tidy(at_index(last, None if at is None else expression(at)), self.family.domain)
 
         def build(chain: OrbitChain) -> Certificate:
@@ -327,7 +329,7 @@ class CompositionDerivation(Derivation):
                 "start": [f"{start}.{home}", at],
                 "value": str(value),
             }
-            functions = self.functions(chain, moment, home)
+            functions = found if chain is general else self.functions(chain, moment, home)
             return certify(statement, [], {"functions": _texts(functions)})
 
         certificate = by_cases(self.cases, build)
@@ -670,7 +672,7 @@ class CompositionDerivation(Derivation):
             if r["from"] == goals[0]
         )
         reach = certify(
-            base | {"kind": "return-time", "target": goals[:1], "value": str(sympy.factor(back))},
+            base | {"kind": "return-time", "target": goals[:1], "value": str(factor(back))},
             [],
             {"functions": _texts(functions[0])},
         )
@@ -734,7 +736,7 @@ def product(cluster: OrbitChain, walk: OrbitChain) -> dict[str, Any]:
     for a, outer in walk.orbits.items():
         for b, inner in cluster.orbits.items():
             index = flat(outer.index, inner.index)
-            size = sympy.factor(outer.size * inner.size)
+            size = factor(outer.size * inner.size)
             classes[name(a, b)] = {"size": str(size), "index": index}
     for step in walk.rows:
         outer = walk.orbits[step.orbit]
@@ -747,7 +749,7 @@ def product(cluster: OrbitChain, walk: OrbitChain) -> dict[str, Any]:
                     to.append([name(step.orbit, m.to), place(stay, at), str(p)])
                     continue
                 for w in step.moves:
-                    both = sympy.factor(p * w.probability)
+                    both = factor(p * w.probability)
                     to.append([name(w.to, m.to), place(w.at, at), str(both)])
             index = flat(step.index, row.index)
             rows.append({"from": name(step.orbit, row.orbit), "index": index, "to": to})
@@ -776,7 +778,7 @@ def merged(chain: OrbitChain) -> OrbitChain:
         for m in row.moves:
             key = m.to, m.at, m.meta
             if key in moves:
-                m = replace(m, probability=sympy.factor(moves[key].probability + m.probability))
+                m = replace(m, probability=factor(moves[key].probability + m.probability))
             moves[key] = m
         return replace(row, moves=tuple(moves.values()))
 
@@ -808,11 +810,11 @@ def gate_and_rest(chain: OrbitChain) -> OrbitChain:
         moves: dict[tuple[str, bool], sympy.Expr] = {}
         for m in row.moves:
             key = GATE if m.to == GATE else "rest", m.meta
-            moves[key] = sympy.factor(moves.get(key, sympy.Integer(0)) + m.probability)
+            moves[key] = factor(moves.get(key, sympy.Integer(0)) + m.probability)
         name = GATE if row.orbit == GATE else "rest"
         if rows.setdefault(name, moves) != moves or row.index is not None:
             raise NoProof("the states beside the gate do not lump")
-    size = sympy.factor(sympy.Add(*(chain.orbits[name].size for name in rest)))
+    size = factor(sympy.Add(*(chain.orbits[name].size for name in rest)))
     orbits = {GATE: chain.orbits[GATE], "rest": Orbit(size, "cluster")}
     found = tuple(
         Row(name, tuple(Move(to, p, meta=meta) for (to, meta), p in moves.items()))
@@ -880,7 +882,7 @@ def reversed_rows(chain: OrbitChain, law: Sequence[sympy.Expr]) -> tuple[Row, ..
             flow = mass[row.orbit] * move.probability / mass[move.to]
             here[row.orbit] = here.get(row.orbit, sympy.Integer(0)) + flow
     return tuple(
-        Row(name, tuple(Move(to, sympy.factor(p)) for to, p in moves.items()))
+        Row(name, tuple(Move(to, factor(p)) for to, p in moves.items()))
         for name, moves in back.items()
     )
 
@@ -900,4 +902,4 @@ def product_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry
 
 
 def _texts(functions: Mapping[str, Mapping[str, sympy.Expr]]) -> dict[str, dict[str, str]]:
-    return {f: {name: str(x) for name, x in values.items()} for f, values in functions.items()}
+    return {f: {name: text(x) for name, x in values.items()} for f, values in functions.items()}

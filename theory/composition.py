@@ -23,6 +23,7 @@ import sympy
 
 from theory.chain import ONE, OrbitChain, Row, j
 from theory.conjecture import potential, stationary_law
+from theory.factoring import factor
 
 H, R, H2, R2 = sympy.symbols("H R H2 R2")  # first and second moments of W's hitting, return time
 
@@ -74,7 +75,7 @@ class Cluster:
     @cached_property
     def step(self) -> sympy.Expr:
         """Mean number of steps between two meta moves, 1/sum pi q."""
-        return sympy.factor(1 / self.mean_of(leaving))
+        return factor(1 / self.mean_of(leaving))
 
     @cached_property
     def mean(self) -> Times:
@@ -96,7 +97,7 @@ class Cluster:
             fixed = 2 * constant[row.orbit] - 1 + leaving(row) * a**2
             return fixed - self._landing(slope, row)
 
-        shift = sympy.factor(a * self.mean_of(charge))  # makes that equation solvable
+        shift = factor(a * self.mean_of(charge))  # makes that equation solvable
         slope = {name: value + shift for name, value in slope.items()}
 
         def entering(row: Row) -> sympy.Expr:
@@ -114,7 +115,7 @@ class Cluster:
         It is the charge on a way from one state back to it over the number of steps (Kac), so the
         law itself is not needed.
         """
-        return sympy.factor(self._around(charge) / self._around(lambda _: ONE))
+        return factor(self._around(charge) / self._around(lambda _: ONE))
 
     def _around(self, charge: Charge) -> sympy.Expr:
         """The mean total charge on a way from the pivot back to it."""
@@ -146,7 +147,7 @@ class Cluster:
         free = self._relative(charge)
         row = next(r for r in self.chain.rows if leaving(r) != 0)
         shift = (self._landing(home, row) - self._landing(free, row)) / leaving(row)
-        return {name: sympy.factor(value + shift) for name, value in free.items()}
+        return {name: factor(value + shift) for name, value in free.items()}
 
     def _landing(self, function: Function, row: Row) -> sympy.Expr:
         """Sum over the meta moves of a row of probability times the value where they land."""

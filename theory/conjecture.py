@@ -16,6 +16,7 @@ from sympy.polys.rings import PolyElement, ring
 
 from theory.chain import ONE, Move, OrbitChain, Place, Row, indices, j, with_index
 from theory.domain import evaluate, expression
+from theory.factoring import factor
 from theory.solve import NoSolution, fraction_field, solve_linear
 
 LARGEST_DEGREE = 4
@@ -101,13 +102,13 @@ def _solve(
             there = here if move.at is None else at_index(move.at, here)
             parts.append((move.to, there, -rate * at_index(move.probability, here)))
         terms = {len(unknowns): at_index(charge(row), here)}
-        for name, at, factor in parts:
+        for name, at, weight in parts:
             if name in boundary:
-                known = factor * at_index(boundary[name], at)
+                known = weight * at_index(boundary[name], at)
                 terms[len(unknowns)] = terms[len(unknowns)] - known
             for n in powers.get(name, ()):
                 key = number[name, n]
-                terms[key] = terms.get(key, polynomials.zero) + factor * _power(at, n)
+                terms[key] = terms.get(key, polynomials.zero) + weight * _power(at, n)
         return terms
 
     equations: list[dict[int, object]] = []
@@ -122,7 +123,7 @@ def _solve(
     values = solve_linear(equations, len(unknowns), field)
     out: dict[str, sympy.Expr] = dict(boundary)
     for (name, n), value in zip(unknowns, values, strict=True):
-        out[name] = out.get(name, sympy.Integer(0)) + sympy.factor(value) * j**n
+        out[name] = out.get(name, sympy.Integer(0)) + factor(value) * j**n
     return out
 
 
@@ -176,7 +177,7 @@ def _by_global_balance(chain: OrbitChain) -> list[sympy.Expr]:
     equations.append(dict.fromkeys(range(len(number) + 1), field.one))
     masses = solve_linear(equations, len(number), field)
     return [
-        sympy.factor(m / field.to_sympy(size)) if size else sympy.Integer(0)
+        factor(m / field.to_sympy(size)) if size else sympy.Integer(0)
         for m, size in zip(masses, sizes, strict=True)
     ]
 
@@ -212,8 +213,8 @@ def _scaled_to_one(chain: OrbitChain, weights: list[sympy.Expr]) -> list[sympy.E
     fixed, total = _fixed(chain), sympy.Integer(0)
     for row, weight in zip(chain.rows, weights, strict=True):
         total += _length(row, fixed) * chain.orbits[row.orbit].size * weight
-    total = sympy.factor(total.subs(fixed))
-    return [sympy.factor(weight / total) for weight in weights]
+    total = factor(total.subs(fixed))
+    return [factor(weight / total) for weight in weights]
 
 
 def _balanced(chain: OrbitChain, law: list[sympy.Expr]) -> bool:

@@ -18,6 +18,7 @@ from theory.certificates import (
 from theory.chain import Cases, Chains, Move, Orbit, OrbitChain, Row, j, leaves
 from theory.conjecture import hitting_times, stationary_law
 from theory.domain import Domain, expression, tidy
+from theory.factoring import factor, text
 
 Start = tuple[str, str | None]
 
@@ -63,10 +64,10 @@ def hitting_certificate(
             "value": str(value),
         }
         try:
-            own = {name: str(values[name]) for name in chain.orbits}
+            own = {name: text(values[name]) for name in chain.orbits}
             time = certify(statement, [], {"functions": {"f": own}})
         except (KeyError, NoProof):
-            own = {name: str(x) for name, x in hitting_times(chain, target).items()}
+            own = {name: text(x) for name, x in hitting_times(chain, target).items()}
             time = certify(statement, [], {"functions": {"f": own}})
         if not parts:
             return time
@@ -110,7 +111,7 @@ def between_certificate(
             **bounds,
         }
         witness = {
-            letter: {name: str(functions[side][name]) for name in chain.orbits}
+            letter: {name: text(functions[side][name]) for name in chain.orbits}
             for letter, side in (("f", "upper"), ("g", "lower"))
         }
         return certify(statement, [], {"functions": witness})
@@ -185,7 +186,7 @@ def return_certificate(chain: OrbitChain, target: str, values: Values) -> Certif
         "target": [target],
         "value": str(tidy(1 + sympy.Add(*after), chain.domain)),
     }
-    own = {name: str(values[name]) for name in chain.orbits}
+    own = {name: text(values[name]) for name in chain.orbits}
     return certify(statement, [], {"functions": {"f": own}})
 
 
@@ -215,7 +216,7 @@ def running_sums(chain: OrbitChain, terms: Sequence[sympy.Expr]) -> list[str]:
         if row.index is None or row.index[0] == row.index[1]:
             sums.append("0")
         else:
-            sums.append(str(sympy.factor(polynomial_sum(term, sympy.Integer(1), j))))
+            sums.append(str(factor(polynomial_sum(term, sympy.Integer(1), j))))
     return sums
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import sympy
 
+from theory.factoring import factor
+
 Point = Mapping[str, Fraction]
 
 # Values of a real parameter to try, as parts of its range.
@@ -316,10 +318,10 @@ def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:
     integers = [sympy.Symbol(p.name) for p in domain.parameters if p.integer]
 
     def write(value: sympy.Expr, *more: sympy.Expr) -> sympy.Expr:
-        sign, factors = sympy.factor(value).as_coeff_Mul()
+        sign, factors = factor(value).as_coeff_Mul()
         parts = list(more)
-        for factor in sympy.Mul.make_args(factors):
-            base, exponent = factor.as_base_exp()
+        for part in sympy.Mul.make_args(factors):
+            base, exponent = part.as_base_exp()
             if base.is_Add and base.subs(at).is_negative and exponent.is_Integer:
                 base, sign = sympy.expand(-base), sign * (-1) ** exponent
             parts.append(collect(base) ** exponent)

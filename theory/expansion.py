@@ -9,6 +9,7 @@ import sympy
 from theory.certificates import Certificate, NoProof, certify
 from theory.claims import Claim, NoClaim
 from theory.domain import Domain, tidy
+from theory.factoring import factor
 from theory.family import epsilon
 
 LARGEST_ORDER = 12
@@ -60,7 +61,7 @@ def expand(claim: Claim, order: int) -> Expansion:
     domain = claim.domain.where("2*epsilon <= 1")
     rest, terms = sympy.cancel(value / epsilon**first), []
     for _ in range(order - first):
-        term = sympy.factor(rest.subs(epsilon, 0))
+        term = factor(rest.subs(epsilon, 0))
         terms.append(tidy(term, domain))
         rest = sympy.cancel((rest - term) / epsilon)
     ends = [tidy(rest.subs(epsilon, e), domain) for e in (0, sympy.Rational(1, 2))]

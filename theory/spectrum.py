@@ -18,6 +18,7 @@ from theory.composition import closed
 from theory.conjecture import hitting_times
 from theory.derive import Solved, polynomial_sum, reversible, running_sums, solved
 from theory.domain import Domain, Parameter, evaluate, expression, tidy
+from theory.factoring import factor, text
 from theory.family import Cyclic, Family, Pivot, Problem
 
 COSINE = Parameter("c", ("c >= -1", "c < 1"), "cos(2 pi/K)", integer=False)
@@ -153,7 +154,7 @@ def pivot_certificate(
         "pivot": pivot.orbit,
         "value": str(bound),
     }
-    witness = {"functions": {"f": {n: str(values[n]) for n in chain.orbits}}}
+    witness = {"functions": {"f": {n: text(values[n]) for n in chain.orbits}}}
     return by_splitting(
         chain.domain,
         lambda part: certify({**statement, "domain": part.to_json()}, [], witness),
@@ -218,8 +219,8 @@ def _rayleigh(
         if row.index is not None:
             parts = [polynomial_sum(y, *(end.subs(some) for end in row.index)) for y in parts]
         sums = [a + b for a, b in zip(sums, parts, strict=True)]
-    mean, square, energy = (sympy.factor(y) for y in sums)
-    return energy / sympy.factor(square - mean**2)
+    mean, square, energy = (factor(y) for y in sums)
+    return energy / factor(square - mean**2)
 
 
 def _where(chains: Chains, facts: tuple[str, ...]) -> Chains:
