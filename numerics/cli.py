@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from fractions import Fraction
@@ -37,6 +37,7 @@ from numerics import (
     bookbuild,
     elimination,
     events,
+    processes,
     quantities,
     simulate,
     slow_modes,
@@ -63,6 +64,7 @@ from theory.skeleton import kernel_skeleton, skeleton
 
 CATALOGUE = "catalogue"  # what verify calls the compositions of built-in parts
 ALL = "all"  # what derive calls all quantities
+MANY = 30  # claims, from which on processes share the work
 
 app = typer.Typer(
     add_completion=False,
@@ -103,6 +105,7 @@ KNOWN_ERRORS = (
     ChainError,
     bookbuild.BookError,
     sweep.SweepError,
+    processes.WorkerError,
 )
 
 At = Annotated[
@@ -465,26 +468,16 @@ def verify(
         raise InputError(f"unknown method {method!r}: give one of {', '.join(METHODS)}")
     _require_writable(json_file)
     todo = _claims(targets or list(built_in()))
-    judged: list[Judgement | NoClaim] = []
-    not_derived: list[NoClaim] = []
+    methods = METHODS if method is None else (method,)
     with _progress(len(todo)) as advance:
-        for task in todo.copy():
-            family = task.derivation.family
-            try:
-                claim = task.derivation.claim(task.quantity)
-                methods = METHODS if method is None else (method,)
-                judged.append(judge(claim, family, methods, seed=seed))
-            except NoClaim as error:
-                if task.due:
-                    judged.append(error)
-                else:
-                    not_derived.append(error)
-                    todo.remove(task)
-            advance(f"{family.id}/{task.quantity}")
-    rows = [
-        _row(f"{task.derivation.family.id}/{task.quantity}", found)
-        for task, found in zip(todo, judged, strict=True)
-    ]
+        found = _verified(todo, methods, seed, advance)
+    rows, told_of, not_derived = list[dict[str, Any]](), list[Pending](), list[NoClaim]()
+    for task, row in zip(todo, found, strict=True):
+        if isinstance(row, NoClaim) and not task.due:
+            not_derived.append(row)
+            continue
+        told_of.append(task)
+        rows.append(_row(task.claim, row) if isinstance(row, NoClaim) else row)
     if json_file is not None:
         json_file.write_text(_json({"claims": rows})["claims"], encoding="utf-8")
     width = max((len(told["claim"]) for told in rows), default=0)
@@ -493,7 +486,7 @@ def verify(
         print(f"{told['verdict']:<10}  {told['claim']:<{width}}  {margin:<15}  {told['method']}")
     for none in not_derived:
         print(f"NOT DERIVED  {str(none).replace(': not derived: ', '  ')}")
-    bad = [pair for pair in zip(rows, todo, strict=True) if pair[0]["verdict"] != Verdict.PROVED]
+    bad = [pair for pair in zip(rows, told_of, strict=True) if pair[0]["verdict"] != Verdict.PROVED]
     for told, task in bad:
         claimed = shlex.quote(f"{task.name}/{task.quantity}")
         print(f"{told['claim']}: {told['verdict']}: {told['reason']}")
@@ -516,6 +509,11 @@ class Pending(NamedTuple):
     derivation: Derivation
     quantity: str
     due: bool
+
+    @property
+    def claim(self) -> str:
+        """The id of the claim."""
+        return f"{self.derivation.family.id}/{self.quantity}"
 
 
 def _claims(targets: Sequence[str]) -> list[Pending]:
@@ -543,6 +541,62 @@ def _claims(targets: Sequence[str]) -> list[Pending]:
         asked = [quantity] if quantity else derivation.recipes
         todo += [Pending(name, derivation, q, due) for q in asked]
     return todo
+
+
+def _verified(
+    todo: Sequence[Pending], methods: Sequence[str], seed: int, advance: Callable[..., None]
+) -> list[dict[str, Any] | NoClaim]:
+    """The row of each claim, in order, or why it is not derived.
+
+    Many claims of several families are shared out to processes, family by family.  A family of a
+    user's stays in this one, where what is wrong in its file can be told.
+    """
+    numbers: dict[Derivation, list[int]] = {}
+    for number, task in enumerate(todo):
+        numbers.setdefault(task.derivation, []).append(number)
+    jobs = [
+        (todo[of[0]].name, tuple(todo[n].quantity for n in of), methods, seed)
+        for of in numbers.values()
+    ]
+    results: Iterable[tuple[int, dict[str, Any] | NoClaim]]
+    cores = os.cpu_count() or 1
+    built = all(is_built_in(name) for name, *_ in jobs)
+    if built and len(todo) >= MANY and min(cores, len(jobs)) > 1:
+        results = processes.shared(_rows_by_name, jobs, cores)
+    else:
+        results = (
+            (n, row)
+            for n, (derivation, job) in enumerate(zip(numbers, jobs, strict=True))
+            for row in _rows_of(derivation, job[1], methods, seed)
+        )
+    coming = [iter(of) for of in numbers.values()]
+    found: dict[int, dict[str, Any] | NoClaim] = {}
+    for job_number, row in results:
+        number = next(coming[job_number])
+        found[number] = row
+        advance(todo[number].claim)
+    return [found[number] for number in range(len(todo))]
+
+
+def _rows_by_name(
+    job: tuple[str, Sequence[str], Sequence[str], int],
+) -> Iterator[dict[str, Any] | NoClaim]:
+    """Some claims of a built-in family, derived anew."""
+    name, quantities, methods, seed = job
+    return _rows_of(derivation_of(load(name)), quantities, methods, seed)
+
+
+def _rows_of(
+    derivation: Derivation, quantities: Sequence[str], methods: Sequence[str], seed: int
+) -> Iterator[dict[str, Any] | NoClaim]:
+    """The rows of some claims of a family, one after the other."""
+    family = derivation.family
+    for quantity in quantities:
+        try:
+            judged = judge(derivation.claim(quantity), family, methods, seed=seed)
+            yield _row(f"{family.id}/{quantity}", judged)
+        except NoClaim as error:
+            yield error
 
 
 def _row(name: str, judged: Judgement | NoClaim) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 import sympy
 
-from numerics import exact
+from numerics import cli, exact, processes
 from numerics.chain import read_chain
 from theory.attachment import ATTACHMENTS
 from theory.claims import Derivation
@@ -340,6 +340,20 @@ def test_verify_by_one_method(method, run, tmp_path):
     told = run("verify", "complete/hitting-time", "--method", method, "--json", file, "--seed", 5)
     assert told[0] == 0
     assert json.loads(file.read_text())[0]["method"] == f"certificate, rows, {method}"
+
+
+def test_verify_by_processes_tells_the_same(run, monkeypatch):
+    """In the same order, though the claims of a family are done together."""
+    claims = "complete/hitting-time", "star/exit-time-hub", "complete/exit-time"
+    alone = run("verify", *claims, "--method", "float")
+    monkeypatch.setattr(cli, "MANY", 2)
+    monkeypatch.setattr(cli.os, "cpu_count", lambda: 2)
+    shared, used = processes.shared, []
+    monkeypatch.setattr(processes, "shared", lambda *job: used.append(job) or shared(*job))
+    assert run("verify", *claims, "--method", "float") == alone
+    assert len(used) == 1
+    assert alone[0] == 0
+    assert "3 of 3 claims PROVED" in alone[1]
 
 
 def test_check(run, tmp_path):
