@@ -39,7 +39,7 @@ from typing import Any
 
 FORMAT = "metastable-certificate/2"
 ERRORS = LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError
-HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 6 * 10**7, 4 * 10**6  # number, term, effort, file
+HUGE, DEGREE, WORK, SIZE = 1 << 2000, 500, 12 * 10**7, 4 * 10**6  # number, term, effort, file
 MEMORY = 3 << 29  # bytes
 left = [inf]  # what remains of WORK while a certificate is checked
 NAME = re.compile(r"(?!([ijwxz]|[huvwm]\d+)$)[A-Za-z]\w*", re.ASCII)  # the others are ours
@@ -197,7 +197,7 @@ class Q:
     def __init__(self, num: Any, den: Any = None):
         self.num: dict[tuple[str, ...], int] = {m: c for m, c in dict(num).items() if c}
         self.den: Any = den if den and self.num else Counter()
-        size = 1 + len(self.num) + len(self.den)
+        size = 5 + len(self.num) + len(self.den) + sum(map(len, self.num)) // 16
         need(self.den.total() < DEGREE, "an expression is too large", size)
 
     def __add__(self, other: Q) -> Q:
@@ -267,7 +267,7 @@ def parse(text: str, env: dict[str, Q], divisors: list[Q]) -> Q:
                 return OPERATIONS[type(op)](first, second)
         raise Refused(f"unknown name or operation in {text[:60]}")
 
-    need(True, "", 10 + len(text))
+    need(True, "", 30 + len(text))
     return walk(tree(text))
 
 
@@ -638,11 +638,9 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
     given |= {key: domain.read(s[key]) for key in ("value", "s") if key in s}  # no index in them
     goals = s.get("target") or [p["target"] for p in premises if "target" in p][:1]
     target = given["alone"] if "pivot" in s else s.get("target") or (goals and goals[0])
-    need(isinstance(target, list) and ("on" not in rule or {*target} <= {*chain.classes}), "target")
-    need(
-        "on" not in rule or (target and (len(target) == 1 or "single" not in rule["on"])), "target"
-    )
-    need(True, "", len(target) * len(chain.rows))
+    one, known = len(target) == 1 or "single" not in rule.get("on", ""), {*chain.classes}
+    fits = "on" not in rule or (target and {*target} <= known and one)
+    need(isinstance(target, list) and fits, "target", len(target) * len(chain.rows))
     flat = len(chain.rows) * (not any(r.spans for r in chain.rows) and "even" not in s["chain"])
     functions = [f for f in "fgm" if f in w.get("functions", {})]
 
@@ -717,11 +715,8 @@ def some(s: Any, w: Any, premises: Any, domain: Domain) -> None:
     told = {k: v for k, v in s.items() if k != "some"} | {"domain": premise["domain"]}
     need(told == premise and "start" not in s, "the premise says something else, or of a time")
     values = " ".join(v for k, v in s.items() if isinstance(v, str) and k != "some")
-    free = name not in domain.env and name in premise["domain"]["integers"]
-    need(
-        free and name != "K" and not re.search(rf"\b{name}\b", values),
-        f"{name} is not free, or mentioned",
-    )
+    free = name not in {*domain.env, "K"} and name in premise["domain"]["integers"]
+    need(free and not re.search(rf"\b{name}\b", values), f"{name} is not free, or mentioned")
     q = domain.read(w["multiple"])
     need(domain.integral(q) and 0 < count < 100, f"perhaps no integer {name}")
     for n in range(count):
@@ -753,17 +748,14 @@ def words(key: str, value: Any) -> str:
         )
         lines = ["", f"    (each move to a class uniform on it{also})"] if also or modes else [""]
         for row in value["rows"]:
-            at = ", ".join(
-                f"{x} = {a} .. {b}" for x, (a, b) in indices(spans(row["index"])).items()
-            )
+            ends = indices(spans(row["index"])).items()
+            at = ", ".join(f"{x} = {a} .. {b}" for x, (a, b) in ends)
             moves = [
                 " ".join([place(to, i), *(SAID.get(x, f"of the {x}") for x in tag), "with", p])
                 for to, i, p, *tag in row["to"]
             ]
-            head = (
-                f"{place(row['from'], at or None)} (size {value['classes'][row['from']]['size']})"
-            )
-            lines.append(f"    {head} -> {'; '.join(moves)}")
+            name, size = row["from"], value["classes"][row["from"]]["size"]
+            lines.append(f"    {place(name, at or None)} (size {size}) -> {'; '.join(moves)}")
         return "\n".join(lines)
     if isinstance(value, dict):
         return ", ".join(f"{k}: {words(k, v)}" for k, v in value.items())
@@ -810,11 +802,7 @@ def verified(certificate: Any, done: dict[str, Any]) -> Any:
         need(isinstance(given, list) and isinstance(w["signs"], list), "no list")
         need(s["kind"] in RULES, f"unknown kind {s['kind']!r}")
         rule, premises = RULES[s["kind"]], [verified(premise, done) for premise in given]
-        must = {
-            "kind",
-            "domain",
-            *re.findall(r"{(\w+)}", rule["says"]),
-        }
+        must = {"kind", "domain", *re.findall(r"{(\w+)}", rule["says"])}
         may = {"some", *rule.get("may", "").split()}
         need(must <= {*s} <= must | may, f"not the parts of a statement of kind {s['kind']}")
         plain(s)

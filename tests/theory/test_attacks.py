@@ -12,6 +12,7 @@ from numerics import verify
 from theory import checker
 from theory.catalogue import derivation, load
 from theory.certificates import completed
+from theory.composed import Composed
 
 
 def sibling(name):
@@ -510,6 +511,7 @@ def test_judge_reads_parts_that_are_all_empty():
 
 def test_judge_tells_a_cluster_from_what_is_composed_of_it():
     family = load("clique/complete/gate")
+    assert isinstance(family, Composed)
     told = {"kind": "spectral-gap", "chain": family.cluster.inside.to_json()}
     claim = offered("clique/complete/gate", "spectral-gap", told, premises=[])
     assert "part of the family" in rows_error(claim)
