@@ -19,6 +19,8 @@ _MATHJAX_SHA512 = (
 )
 _MATHJAX_ENTRY = PurePosixPath("es5/tex-mml-chtml.js")
 _NPM_SECONDS = 120
+# Sphinx writes these itself, last, and would silently replace a chapter.
+_TAKEN = ("search", "genindex", "py-modindex", "prf-prf")
 # Sphinx reads one page after the other; this runs the cells of as many pages as there are
 # processors, and what fails or cannot start is left to Sphinx, which reports it.
 _EXECUTE = """
@@ -154,6 +156,9 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
         raise BookError(f"execute is 'force' or 'cache', not {execute!r}")
     if not (source / "_config.yml").is_file():
         raise BookError(f"{source} holds no book: name a folder with _config.yml and _toc.yml")
+    for name in _TAKEN:
+        if (source / f"{name}.md").exists():
+            raise BookError(f"{source / name}.md: Sphinx has a page of that name: rename yours")
     if importlib.util.find_spec("jupyter_book") is None:
         raise BookError("Jupyter Book is not installed: pip install 'metastable[book]'")
 

@@ -142,3 +142,10 @@ def test_without_npm_one_line_names_the_remedy(tmp_path):
 def test_no_book_is_one_line(tmp_path):
     with pytest.raises(bookbuild.BookError, match="holds no book"):
         bookbuild.build(tmp_path, tmp_path)
+
+
+def test_page_that_sphinx_would_replace_is_refused(tmp_path):
+    shutil.copy(BOOK / "_config.yml", tmp_path)
+    (tmp_path / "search.md").write_text(HEADER + CLEAN)
+    with pytest.raises(bookbuild.BookError, match="Sphinx has a page of that name: rename"):
+        bookbuild.build(tmp_path, tmp_path)
