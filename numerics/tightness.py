@@ -1,6 +1,6 @@
 """How tight the general theorems are: at points, against true values; and their tables.
 
-The bounds are exact and come from `theory.bounds`, with the data of `theory.tightness.points.setting`. The
+The bounds are exact and come from `theory.bounds`, with the data of `theory.tightness.points`. The
 true values are computed from the matrix in floating point, by other means than the bounds.
 """
 

@@ -3,8 +3,8 @@ r"""How much the general theorems lose on a family: as expressions, and the data
 A bound misses by a *factor* of at least 1: the true value over a lower bound, an upper bound over
 the true value.  `expressions` writes bound, true value and factor in the parameters of a composed
 family, wherever what a theorem needs has a closed form there, and says why where it has none.
-`points.setting` gives the same data for any family at a point, so that the two can be held against each
-other.
+`points.setting` gives the same data for any family at a point, so that the two can be held against
+each other.
 
 Notation.  W is the walk on the clusters, H its mean time from the start's cluster to the target's,
 w the law of W at the target's cluster, and g_W its gap.  L is the chain of one cluster in which
