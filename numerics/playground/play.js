@@ -220,7 +220,7 @@ const play = (() => {
     const title = svg("title", { id: `${id}-title` }, "Clusters and the sparse edges between them");
     const desc = svg("desc", { id: `${id}-desc` });
     const view = svg("svg", {
-      role: "img", "aria-labelledby": `${id}-title ${id}-desc`, viewBox: "-124 -124 248 248", class: "play-graph",
+      role: "img", "aria-labelledby": `${id}-title ${id}-desc`, viewBox: "-150 -126 300 252", class: "play-graph",
     });
     const body = svg("g");
     view.append(title, desc, body);
@@ -235,7 +235,7 @@ const play = (() => {
       for (const [k, , l] of edges) near[k].add(l).size, near[l].add(k);
       const joins = near.reduce((sum, set) => sum + set.size, 0) / 2;
       const hub = count > 2 && joins === count - 1 ? near.findIndex((set) => set.size === count - 1) : -1;
-      const open = joins === count - 1 && hub < 0; // a path leaves a gap in the circle
+      const open = joins === count - 1 && hub < 0 && count > 2; // a path leaves a gap in the circle
       const slots = count - (hub < 0 ? 0 : 1) + (open ? 1 : 0);
       let slot = 0;
       const place = near.map((_, k) => {
@@ -277,13 +277,17 @@ const play = (() => {
             body.append(svg("circle", { class: "play-state", cx, cy, r: 1.4 }));
           }
         if (role) {
-          const above = k === hub || y <= 0;
-          const at = { x, y: y + (above ? -radius - 5 : radius + 14), "text-anchor": "middle" };
+          const [u, v] = k === hub ? [0, -1] : [x / 84, y / 84];
+          const at = {
+            x: x + u * (radius + 5),
+            y: y + v * (radius + 9) + 4,
+            "text-anchor": u > 0.2 ? "start" : u < -0.2 ? "end" : "middle",
+          };
           body.append(svg("text", at, k === start ? "start" : "target"));
         }
       });
       const told = `${count} clusters, ${edges.length} sparse edges`;
-      caption.textContent = `${told}; a darker line is a likelier edge.`;
+      caption.textContent = `${told}; a stronger line is a likelier edge.`;
       const ends = `The start is in cluster ${start}, the target in cluster ${target}.`;
       desc.textContent = start === undefined ? `${told}.` : `${told}. ${ends}`;
     };
