@@ -99,7 +99,7 @@ def _options(body: str) -> tuple[dict[str, Any], str]:
     """The metadata of a cell and its code."""
     header = HEADER.match(body)
     if header is not None:
-        import yaml  # type: ignore[import-untyped]  # comes with Jupyter Book
+        import yaml
 
         return yaml.safe_load(header[1]) or {}, body[header.end() :]
     options: dict[str, Any] = {}

@@ -183,7 +183,11 @@ def sources(text):
 
 def without_entry(text):
     """The sources of a text that the bibliography lacks."""
-    known = [(bare(re.search(r"author\s*= (.*)", e)[1]), e) for e in entries().values()]
+    known = [
+        (bare(author[1]), e)
+        for e in entries().values()
+        if (author := re.search(r"author\s*= (.*)", e)) is not None
+    ]
     return [
         (names, year)
         for names, year in sources(text)
@@ -225,6 +229,8 @@ def test_references_are_well_formed():
 # ---------------------------------------------------------------- hover notes
 def test_notation_can_be_said_in_notes():
     spec = importlib.util.spec_from_file_location("notes", BOOK / "_ext" / "notes.py")
+    assert spec is not None
+    assert spec.loader is not None
     notes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(notes)
     formulas, phrases = notes.terms(BOOK)

@@ -139,7 +139,7 @@ class Domain:
         """
         kept = tuple(f for f in self.all_facts if f != fact)
         bare = tuple(replace(p, facts=()) for p in self.parameters)
-        beyond = f"{_difference(fact)} - 1 >= 0"
+        beyond = f"{difference(fact)} - 1 >= 0"
         return (
             Domain(bare, kept, {**value, **self.values}),
             Domain(bare, (*kept, beyond), self.values),
@@ -172,7 +172,7 @@ class Domain:
 
     def gap(self, fact: str) -> sympy.Expr:
         """a - b for a fact ``a >= b``: nonnegative where it holds."""
-        return expression(_difference(fact))
+        return expression(difference(fact))
 
     def contains(self, point: Point) -> bool:
         """Whether the point has exactly these parameters and satisfies every fact."""
@@ -336,7 +336,7 @@ def tidy(value: sympy.Expr, domain: Domain) -> sympy.Expr:
     return write(value)
 
 
-def _difference(fact: str) -> str:
+def difference(fact: str) -> str:
     """a - b for ``a >= b`` (b - a for ``a <= b``), as text."""
     left, relation, right = _relation(fact)
     return f"({left}) - ({right})" if relation[0] == ">" else f"({right}) - ({left})"

@@ -25,7 +25,7 @@ from sympy import Max, Min
 from sympy.printing.jscode import JavascriptCodePrinter
 
 from theory.domain import Domain, difference, expression
-from theory.tightness import rationalised
+from theory.tightness.spans import rationalised
 
 HALF = sympy.Rational(1, 2)
 RAISED = 4  # how often a Bernstein form is raised by a degree before it is given up

@@ -28,7 +28,8 @@ from typer.testing import CliRunner
 from numerics import cli
 from numerics.claimtable import CERTIFICATES, TABLE, names, slug
 from numerics.notebooks import is_notebook
-from theory import checker
+from theory import catalogue, checker
+from theory.claims import Derivation
 
 pytestmark = pytest.mark.browser
 
@@ -313,7 +314,7 @@ THEOREM = re.compile(r'class="proof theorem admonition" id="[^"]+">\s*<p[^>]*>(.
 
 def theorems():
     """The first page with a theorem of each name."""
-    found = {}
+    found: dict[str, str] = {}
     for page in PAGES:
         for title in THEOREM.findall((BOOK / page).read_text(encoding="utf-8")):
             name = re.search(r"\((.*)\)\s*$", re.sub(r"<[^>]*>", "", title), re.DOTALL)
@@ -493,10 +494,11 @@ def test_table_is_offered_and_complete(table):
 
 
 def test_check_accepts_every_certificate(table, tmp_path, monkeypatch):
-    derivations = {}
-    known = cli.derivation_of
+    derivations: dict[str, Derivation] = {}
     monkeypatch.setattr(
-        cli, "derivation_of", lambda family: derivations.setdefault(family.id, known(family))
+        cli,
+        "derivation_of",
+        lambda family: derivations.setdefault(family.id, catalogue.derivation(family)),
     )
     for told in table["claims"]:
         file = tmp_path / "proof.json"

@@ -20,7 +20,8 @@ from theory import catalogue
 from theory.composed import Composed
 from theory.domain import evaluate
 from theory.results.search import cliques_of, plan
-from theory.tightness import Tightness, expressions, value_at, walk_gap
+from theory.tightness import Tightness, expressions, walk_gap
+from theory.tightness.spans import value_at
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,8 @@ from theory.domain import Domain, Parameter, evaluate
 from theory.results import budget as costs
 from theory.results import policy_gradient, search
 from theory.results.search import cliques_of, enclose, plan
-from theory.tightness import Tightness, expressions, value_at, walk_gap, walk_gap_at
+from theory.tightness import Tightness, expressions, walk_gap, walk_gap_at
+from theory.tightness.spans import value_at
 
 TOLERANCE = 1e-12
 SEED = 20_240_611
