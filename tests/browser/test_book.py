@@ -133,6 +133,9 @@ CONTRASTS = """() => {
     return dim;
 }"""
 
+# Colours and places that are on their way are not yet what a reader sees.
+AT_ONCE = "* { transition: none !important; animation: none !important }"
+
 WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
 
 DESK = {"width": 1280, "height": 900}
@@ -215,7 +218,7 @@ def look(browser, site, page):
     tab.goto((site / page).as_uri(), wait_until="networkidle")
     tab.evaluate(TYPESET)
     visit.found = tab.evaluate(FINDINGS)
-    tab.add_style_tag(content="* { transition: none !important }")  # colours would be on their way
+    tab.add_style_tag(content=AT_ONCE)
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)
         tab.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
@@ -306,6 +309,7 @@ def open_page(browser, page, **options):
     tab = browser.new_page(viewport=DESK, **options)
     tab.goto((BOOK / page).as_uri(), wait_until="networkidle")
     tab.evaluate(TYPESET)
+    tab.add_style_tag(content=AT_ONCE)
     return tab
 
 
