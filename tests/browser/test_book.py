@@ -578,7 +578,7 @@ class TestPage:
         pale = {
             source: (contrast, share)
             for source, (contrast, share) in visit.dark_figures.items()
-            if contrast < 7 or share < 0.003
+            if contrast < 4.5 or share < 0.003
         }
         assert pale == {}
 
