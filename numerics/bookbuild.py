@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,14 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
+
+from numerics import claimtable, notebooks
+
+MYST = "METASTABLE_MYST"
+"""The environment variable that tells the cells of a page that the book is being built."""
+
+NOTEBOOKS = "notebooks"
+"""The folder of the site that holds the pages as notebooks."""
 
 MATHJAX = "mathjax@3.2.2"
 """The npm package that sets the formulas. Version 4 fetches its fonts from a content network."""
@@ -19,6 +28,8 @@ _MATHJAX_SHA512 = (
 )
 _MATHJAX_ENTRY = PurePosixPath("es5/tex-mml-chtml.js")
 _NPM_SECONDS = 120
+# Sphinx writes these itself, last, and would silently replace a chapter.
+_TAKEN = ("search", "genindex", "py-modindex", "prf-prf")
 # Sphinx reads one page after the other; this runs the cells of as many pages as there are
 # processors, and what fails or cannot start is left to Sphinx, which reports it.
 _EXECUTE = """
@@ -29,7 +40,7 @@ cache = get_cache(sys.argv[1])
 for page in sys.argv[2:]:
     cache.add_nb_to_project(page, read_data={"name": "myst_nb_md", "type": "plugin"})
 with contextlib.suppress(Exception):
-    load_executor("local-parallel", cache).run_and_cache(timeout=300)
+    load_executor("local-parallel", cache).run_and_cache(timeout=1800)
 """
 # What a page may ask for; the rest of the package is other builds of the same program.
 _MATHJAX_PARTS = (
@@ -127,8 +138,7 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
 
     Every page is executed; a warning, a failing cell, a dangling reference or text on a cell's
     standard error fails the build. The build itself writes nothing into `source`, so that an
-    installed copy stays as it is. The pages of an earlier build are removed first: Sphinx repeats
-    no warning about a page that it has already read.
+    installed copy stays as it is.
 
     Parameters
     ----------
@@ -137,8 +147,9 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
     out : Path
         The folder that receives ``_build/html``, and ``_build/_vendor`` with MathJax.
     execute : {"force", "cache"}, optional
-        Run every cell, or only those of pages that changed. The cache does not see a change in the
-        packages that a page imports: it is for writing prose.
+        Build everything from nothing, or read and run only the pages that changed since the last
+        build that succeeded. That build sees no change in the packages that a page imports, nor
+        what a changed page breaks on another one: it is for writing prose.
 
     Returns
     -------
@@ -154,29 +165,40 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
         raise BookError(f"execute is 'force' or 'cache', not {execute!r}")
     if not (source / "_config.yml").is_file():
         raise BookError(f"{source} holds no book: name a folder with _config.yml and _toc.yml")
+    for name in _TAKEN:
+        if (source / f"{name}.md").exists():
+            raise BookError(f"{source / name}.md: Sphinx has a page of that name: rename yours")
     if importlib.util.find_spec("jupyter_book") is None:
         raise BookError("Jupyter Book is not installed: pip install 'metastable[book]'")
 
-    source, out = source.resolve(), out.resolve()
-    html = out / "_build" / "html"
-    for stale in (html, out / "_build" / ".doctrees"):
-        shutil.rmtree(stale, ignore_errors=True)
-    fetch_mathjax(out / "_build" / "_vendor")
-    cells = out / "_build" / ".jupyter_cache"
+    source, work = source.resolve(), out.resolve() / "_build"
+    html, cells, done = work / "html", work / ".jupyter_cache", work / ".done.json"
+    files, state = _pages(source), _state(source)
+    if execute == "force" or not _continues(done, state):
+        # Sphinx repeats no warning about a page that it has already read, so that pages may stay
+        # only after a build without any.
+        for stale in (html, work / ".doctrees"):
+            shutil.rmtree(stale, ignore_errors=True)
+    done.unlink(missing_ok=True)
+    fetch_mathjax(work / "_vendor")
     if execute == "force":
         shutil.rmtree(cells, ignore_errors=True)
+    downloads = cells / "downloads"  # with the cells that write there: both are kept or neither
+    shutil.rmtree(downloads / NOTEBOOKS, ignore_errors=True)
+    for page in files:
+        file = (downloads / NOTEBOOKS / page.relative_to(source)).with_suffix(".ipynb")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(notebooks.notebook(page, source), indent=1, ensure_ascii=False)
+        file.write_text(text + "\n", encoding="utf-8")
     environment = os.environ | {
         "MATPLOTLIBRC": str(source / "_ext" / "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "JUPYTER_PREFER_ENV_PATH": "1",
+        MYST: "1",
+        claimtable.DOWNLOADS: str(downloads),
     }
-    notebooks = [
-        str(page)
-        for page in sorted(source.rglob("*.md"))
-        if "file_format: mystnb" in page.read_text(encoding="utf-8")[:200]
-    ]
     subprocess.run(
-        [sys.executable, "-c", _EXECUTE, str(cells), *notebooks],
+        [sys.executable, "-c", _EXECUTE, str(cells), *map(str, files)],
         stdin=subprocess.DEVNULL,
         env=environment,
     )
@@ -195,4 +217,36 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
         raise BookError(
             f"the book did not build (exit code {run.returncode}): mend what is reported above"
         )
+    done.write_text(json.dumps(state), encoding="utf-8")
     return index
+
+
+def _pages(source: Path) -> list[Path]:
+    """The pages with cells."""
+    return [
+        page
+        for page in sorted(source.rglob("*.md"))
+        if "_build" not in page.relative_to(source).parts
+        and notebooks.is_notebook(page.read_text(encoding="utf-8"))
+    ]
+
+
+def _state(source: Path) -> dict[str, list[str] | str]:
+    """The names of all pages, and a digest of what shapes every one of them."""
+    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
+    files = [path for path in files if not {"_build", "__pycache__"} & set(path.parts)]
+    digest = hashlib.sha256()
+    for path in files:
+        if path.suffix != ".md":
+            digest.update(path.read_bytes())
+    names = [str(path.relative_to(source)) for path in files if path.suffix == ".md"]
+    return {"pages": names, "digest": digest.hexdigest()}
+
+
+def _continues(done: Path, state: dict[str, list[str] | str]) -> bool:
+    """Whether the last build succeeded, with the same configuration and no page that is gone."""
+    try:
+        before = json.loads(done.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return before["digest"] == state["digest"] and set(before["pages"]) <= set(state["pages"])

@@ -1050,11 +1050,15 @@ def _result_line(result: sweep.Result) -> str:
 @app.command()
 def book(
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Only pages that changed; for writing prose.")
+    ] = False,
 ) -> None:
     """Build the book; every page is executed."""
     source = bookbuild.pages()
     checkout = source.parent.joinpath("pyproject.toml").is_file()
-    index = bookbuild.build(source, source if checkout else Path("metastable-book"))
+    out = source if checkout else Path("metastable-book")
+    index = bookbuild.build(source, out, execute="cache" if cached else "force")
     print(index)
     if open_it:
         webbrowser.open(index.as_uri())

@@ -6,6 +6,7 @@ Matplotlib, from the ``book`` extra, is imported only where a figure is drawn.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import json
@@ -23,8 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
-from numerics import elimination, simulate
+from numerics import bookbuild, claimtable, elimination, simulate
 from numerics.chain import FloatArray
+from numerics.claimtable import slug
+from numerics.notebooks import plain
 from numerics.rows import concrete
 from numerics.verify import Judgement, judge
 from theory import catalogue, checker, render
@@ -37,7 +40,7 @@ from theory.composed import Composed, CompositionDerivation
 from theory.composition import H2, R2, H, R
 from theory.derive import start_value
 from theory.domain import Domain, Point, evaluate, expression, tidy
-from theory.family import Family
+from theory.family import Family, built_in
 from theory.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -123,12 +126,21 @@ SYMBOLS = {
 
 
 class Markdown(str):
-    """Text that a notebook shows as Markdown."""
+    """Text that a cell shows as Markdown: as MyST in the book, without it in a notebook."""
 
     __slots__ = ()
 
     def _repr_markdown_(self) -> str:
-        return str(self)
+        return str(self) if bookbuild.MYST in os.environ else plain(self, _bibliography())
+
+
+@functools.cache
+def _bibliography() -> Path | None:
+    """The folder of the book's pages, if it is there."""
+    try:
+        return bookbuild.pages()
+    except bookbuild.BookError:
+        return None
 
 
 # ---------------------------------------------------------------- one family
@@ -237,12 +249,18 @@ def row_table(chain: OrbitChain) -> Markdown:
 
 
 def theorem(claim: Claim, label: str | None = None) -> Markdown:
-    """A claim as a theorem with its domain; by default the label is its id with a hyphen."""
-    name = label or re.sub(r"[^A-Za-z0-9]+", "-", claim.id)
+    """A claim as a theorem with its domain; by default the label is its id with a hyphen.
+
+    Of a built-in family the theorem leads to the entry of its claim, to the certificate, the tests
+    and the code.
+    """
+    name = label or slug(claim.id)
     body = f"For {_range(claim.domain, ',')} {_about(claim)}\n\n$$\n{statement(claim)}\n$$"
     if claim.sharp:
         at = ", ".join(f"{render.latex(expression(n))} = {x}" for n, x in claim.sharp.items())
         body += f"\n\nThe upper bound is attained at ${at}$."
+    if claim.family in built_in():
+        body += f"\n\n{{claim:stated}}`{claim.id}`"
     title = heading(claim.quantity)
     return Markdown(f"````{{prf:theorem}} {title}\n:label: {name}\n\n{body}\n````")
 
@@ -319,7 +337,10 @@ def _about(claim: Claim) -> str:
 
 
 def claims_table(judged: Iterable[Judgement]) -> Markdown:
-    """Claims with their statement, domain, verdict, kind of certificate and margin."""
+    """Claims with their statement, domain, verdict, kind of certificate and margin.
+
+    Under each claim: where it is stated, its certificate, the tests that check it and the code.
+    """
     lines = ["| claim | verdict |", "|---|---|"]
     for one in judged:
         claim = one.claim
@@ -327,8 +348,37 @@ def claims_table(judged: Iterable[Judgement]) -> Markdown:
         told += [] if one.margin is None else [f"margin {_short(one.margin)}"]
         shown = "<br>".join(map(_unbroken, told))
         says = f"$\\displaystyle {statement(claim)}$<br>for {_range(claim.domain)}"
-        lines.append(f"| {_linked(claim)}<br>{says} | {shown} |")
+        known = claim.family in built_in()
+        name = f"{{claim:entry}}`{claim.id}`" if known else f"`{claim.id}`"
+        links = f"<br>{{claim:links}}`{claim.id}`" if known else ""
+        lines.append(f"| {name}<br>{says}{links} | {shown} |")
     return Markdown("\n".join(lines))
+
+
+def tests_table(tests: Sequence[claimtable.Test]) -> Markdown:
+    """Each claim of a built-in family, and the tests that check it."""
+    lines = ["| claim | tests |", "|---|---|"]
+    for name in claimtable.names() if tests else ():
+        links = [
+            f"[{t.name.removeprefix('test_')}](#{_test_label(t)})"
+            for t in tests
+            if name in t.claims
+        ]
+        lines.append(f"| {{claim:tests}}`{name}` | {'<br>'.join(links)} |")
+    return Markdown("\n".join(lines))
+
+
+def source_of(test: claimtable.Test) -> Markdown:
+    """A test, how many claims it checks, and its text."""
+    count = len(test.claims)
+    checks = f"{count} claims" if count > 1 else f"{{claim:ref}}`{test.claims[0]}`"
+    source = f"```python\n{test.source}\n```"
+    label = f"({_test_label(test)})="
+    return Markdown(f"{label}\n`{test.id}` checks {checks}.\n\n{folded('Source', source)}")
+
+
+def _test_label(test: claimtable.Test) -> str:
+    return slug(test.id.removeprefix("tests/"))
 
 
 def _unbroken(text: str) -> str:
@@ -342,13 +392,6 @@ def _roomy(text: str) -> str:
 
 def _short(margin: float) -> str:
     return f"{margin:.1e}" if margin else "0"
-
-
-def _linked(claim: Claim) -> str:
-    """The id of a claim, leading to its theorem where the book has a page for the family."""
-    if Path("families", f"{claim.family}.md").is_file():
-        return f"{{prf:ref}}`{claim.id} <{claim.id.replace('/', '-')}>`"
-    return f"`{claim.id}`"
 
 
 def parts(certificate: Certificate) -> list[Certificate]:

@@ -1,6 +1,6 @@
 """How tight the general theorems are: at points, against true values; and their tables.
 
-The bounds are exact and come from `theory.bounds`, with the data of `theory.tightness.setting`. The
+The bounds are exact and come from `theory.bounds`, with the data of `theory.tightness.points`. The
 true values are computed from the matrix in floating point, by other means than the bounds.
 """
 
@@ -25,7 +25,9 @@ from theory.bounds.aggregation import aggregated_law
 from theory.bounds.base import Bound, FiniteChain, HypothesisFails, Number
 from theory.domain import Point
 from theory.family import Family
-from theory.tightness import NoExpression, Span, Tightness, given, setting
+from theory.tightness import NoExpression, Tightness
+from theory.tightness.points import given, setting
+from theory.tightness.spans import Span
 
 USUAL = {"K": 4, "M": 4, "d": 2, "K_1": 2, "K_2": 2, "M_1": 3, "M_2": 5}
 """Values of parameters at which tables are made."""

@@ -5,17 +5,31 @@ METASTABLE_BOOK names. Where METASTABLE_SCREENSHOTS names a folder, a picture of
 there, in light, in dark and at the width of a phone.
 """
 
+import io
 import itertools
+import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
+from typer.testing import CliRunner
+
+from numerics import cli
+from numerics.claimtable import CERTIFICATES, TABLE, names, slug
+from numerics.notebooks import is_notebook
+from theory import catalogue, checker
+from theory.claims import Derivation
 
 pytestmark = pytest.mark.browser
 
@@ -68,6 +82,60 @@ FINDINGS = """() => {
     };
 }"""
 
+# Contrast of each visible text with what is behind it, by the WCAG's formula.
+CONTRASTS = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const parsed = new Map();
+    const rgba = colour => {
+        if (!parsed.has(colour)) {
+            canvas.clearRect(0, 0, 1, 1);
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+            parsed.set(colour, [r, g, b, a / 255]);
+        }
+        return parsed.get(colour);
+    };
+    const over = (top, below) =>
+        [0, 1, 2].map(i => top[3] * top[i] + (1 - top[3]) * below[i]).concat(1);
+    const light = colour => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+        const x = colour[i] / 255;
+        return sum + weight * (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    }, 0);
+    const behind = element => {
+        const layers = [];
+        for (let at = element; at; at = at.parentElement) {
+            layers.push(rgba(getComputedStyle(at).backgroundColor));
+            if (layers.at(-1)[3] === 1) break;
+        }
+        return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+    };
+    const dim = [];
+    const seen = new Set();
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        if (!walker.currentNode.textContent.trim() || seen.has(element)) continue;
+        seen.add(element);
+        if (!element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+        if (element.closest("script, style, noscript, [aria-hidden=true], mjx-assistive-mml"))
+            continue;
+        const style = getComputedStyle(element);
+        const ground = behind(element);
+        const [a, b] = [light(over(rgba(style.color), ground)), light(ground)];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        const size = parseFloat(style.fontSize);
+        const large = size >= 24 || (size >= 18.66 && parseInt(style.fontWeight) >= 700);
+        if (ratio < (large ? 3 : 4.5))
+            dim.push(`${ratio.toFixed(2)} ${element.tagName} ${element.className}: `
+                + walker.currentNode.textContent.trim().slice(0, 40));
+    }
+    return dim;
+}"""
+
+# Colours and places that are on their way are not yet what a reader sees.
+AT_ONCE = "* { transition: none !important; animation: none !important }"
+
 WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
 
 DESK = {"width": 1280, "height": 900}
@@ -100,6 +168,8 @@ class Visit:
     outside: list = field(default_factory=list)
     console: list = field(default_factory=list)
     found: dict = field(default_factory=dict)
+    dim: dict = field(default_factory=dict)
+    dark_figures: dict = field(default_factory=dict)
     phone_width: tuple = ()
 
 
@@ -111,6 +181,23 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+def ink(picture):
+    """The largest contrast with the ground in a picture, and how much of it stands out, in all.
+
+    The ground is the colour that is there most.
+    """
+    with Image.open(io.BytesIO(picture)) as image:
+        pixels = np.asarray(image.convert("RGB"), dtype=np.uint32).reshape(-1, 3)
+    # One number a pixel: rows would be sorted far more slowly.
+    packed, counts = np.unique(pixels @ np.uint32([1 << 16, 1 << 8, 1]), return_counts=True)
+    parts = (packed[:, None] >> np.uint32([16, 8, 0]) & 255) / 255
+    parts = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    light = parts @ np.array([0.2126, 0.7152, 0.0722])
+    ground = light[counts.argmax()]
+    ratios = (np.maximum(light, ground) + 0.05) / (np.minimum(light, ground) + 0.05)
+    return float(ratios.max()), float(counts[ratios >= 3].sum() / counts.sum())
 
 
 def look(browser, site, page):
@@ -132,6 +219,13 @@ def look(browser, site, page):
     tab.goto((site / page).as_uri(), wait_until="networkidle")
     tab.evaluate(TYPESET)
     visit.found = tab.evaluate(FINDINGS)
+    tab.add_style_tag(content=AT_ONCE)
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        tab.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
+        visit.dim[scheme] = tab.evaluate(CONTRASTS)
+    for image in tab.locator("main img").all():
+        visit.dark_figures[image.get_attribute("src")] = ink(image.screenshot())
     tab.set_viewport_size(PHONE)
     visit.phone_width = tuple(tab.evaluate(WIDTHS))
     if SCREENSHOTS:
@@ -211,11 +305,246 @@ def test_there_are_pages():
     assert "index.html" in PAGES
 
 
-def test_search_finds_a_page(browser):
-    tab = browser.new_page()
-    tab.goto((BOOK / "search.html").as_uri() + "?q=metastable")
+def open_page(browser, page, **options):
+    """A tab on a page, everything set."""
+    tab = browser.new_page(viewport=DESK, **options)
+    tab.goto((BOOK / page).as_uri(), wait_until="networkidle")
+    tab.evaluate(TYPESET)
+    tab.add_style_tag(content=AT_ONCE)
+    return tab
+
+
+THEOREM = re.compile(r'class="proof theorem admonition" id="[^"]+">\s*<p[^>]*>(.*?)</p>', re.DOTALL)
+
+
+def theorems():
+    """The first page with a theorem of each name."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        for title in THEOREM.findall((BOOK / page).read_text(encoding="utf-8")):
+            name = re.search(r"\((.*)\)\s*$", re.sub(r"<[^>]*>", "", title), re.DOTALL)
+            if name is not None and "\\" not in name[1]:
+                found.setdefault(name[1], page)
+    return found
+
+
+def test_search_finds_theorems_by_name(browser):
+    named = theorems()
+    once = [name for name in named if len(re.findall(r"[A-Za-z]{4,}", name)) >= 2]
+    assert len(once) >= 10
+    tab = open_page(browser, "index.html")
+    for name in once[:: max(1, len(once) // 8)]:
+        page = named[name]
+        tab.goto((BOOK / "search.html").as_uri() + f"?q={name}")
+        tab.wait_for_selector("#search-results li a")
+        results = tab.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)")
+        assert any(urlsplit(x).path.endswith(f"/{page}") for x in results), (name, results)
+    tab.goto((BOOK / "search.html").as_uri() + "?q=zyzzyva")
+    tab.wait_for_function("document.body.textContent.includes('did not match')")
+    assert tab.locator("#search-results li a").count() == 0
+    tab.close()
+
+
+# ---------------------------------------------------------------- the keyboard alone
+# The theme outlines the arrow inside a summary, not the summary.
+FOCUS = """() => {
+    const at = document.activeElement;
+    const seen = element => {
+        const style = getComputedStyle(element);
+        const box = element.getBoundingClientRect();
+        return box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
+            && (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0
+                || style.boxShadow !== "none");
+    };
+    return {tag: at.tagName, text: at.textContent.trim().slice(0, 40), classes: at.className,
+            href: at.getAttribute("href"), inside: !!at.closest("main"),
+            seen: [at, ...(at.tagName === "SUMMARY" ? at.children : [])].some(seen)};
+}"""
+
+
+def tabs(tab, count, key="Tab"):
+    """What has the focus after each press of a key."""
+    for _ in range(count):
+        tab.keyboard.press(key)
+        yield tab.evaluate(FOCUS)
+
+
+def test_skip_link_comes_first_and_leads_to_the_text(browser):
+    tab = open_page(browser, "claims.html")
+    first = next(tabs(tab, 1))
+    assert first["tag"] in ("A", "BUTTON")
+    assert "Skip" in first["text"]
+    tab.keyboard.press("Enter")
+    assert next(tabs(tab, 1))["inside"]
+    tab.close()
+
+
+def test_tab_reaches_everything_and_is_seen(browser):
+    tab = open_page(browser, "claims.html")
+    links = tab.locator("nav.bd-links a:visible").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    assert len(links) >= 20
+    reached = list(tabs(tab, len(links) + 40))
+    assert [one for one in reached if not one["seen"]] == []
+    assert set(links) <= {one["href"] for one in reached}
+    assert any("search" in str(one["classes"]) for one in reached)
+    assert any("notebooks/claims.ipynb" in str(one["href"]) for one in reached)
+    tab.close()
+
+
+def test_a_link_is_followed_by_enter(browser):
+    tab = open_page(browser, "index.html")
+    for one in tabs(tab, 80):
+        if one["href"] == "claims.html":
+            break
+    with tab.expect_navigation():
+        tab.keyboard.press("Enter")
+    assert tab.url.endswith("/claims.html")
+    tab.close()
+
+
+def test_search_by_keyboard(browser):
+    tab = open_page(browser, "index.html")
+    tab.keyboard.press("Control+k")
+    tab.wait_for_function("document.activeElement.matches('input[type=search]')")
+    tab.keyboard.type("hitting time")
+    with tab.expect_navigation():
+        tab.keyboard.press("Enter")
     tab.wait_for_selector("#search-results li a")
     tab.close()
+
+
+def first_with(pattern):
+    """The first page whose text has a pattern."""
+    found = [p for p in PAGES if re.search(pattern, (BOOK / p).read_text(encoding="utf-8"))]
+    assert found, f"no page has {pattern}"
+    return found[0]
+
+
+def test_proof_unfolds_by_keyboard(browser):
+    tab = open_page(browser, first_with('<details class="proof">'))
+    proof = tab.locator("details.proof").first
+    content = proof.locator(".proof-content")
+    assert not content.is_visible()
+    proof.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert content.is_visible()
+    assert content.inner_text().strip()
+    tab.keyboard.press("Space")
+    assert not content.is_visible()
+    tab.close()
+
+
+def test_note_opens_with_the_focus(browser):
+    tab = open_page(browser, first_with('class="hover-note"'))
+    note = tab.locator(".hover-note").first
+    shown = "node => getComputedStyle(node, '::after').content"
+    assert note.evaluate(shown) == "none"
+    note.focus()
+    assert note.evaluate(shown) == json.dumps(note.get_attribute("data-note"), ensure_ascii=False)
+    said, meaning = note.get_attribute("aria-label"), note.get_attribute("data-note")
+    assert said.endswith(f": {meaning}")
+    assert "\\" not in said
+    tab.close()
+
+
+# ---------------------------------------------------------------- claims and downloads
+@pytest.fixture(scope="module")
+def table():
+    return json.loads((BOOK / TABLE).read_text(encoding="utf-8"))
+
+
+def linked(page):
+    """Where the links of a page lead, from the top of the site."""
+    folder = (BOOK / page).parent
+    return {
+        os.path.relpath((folder / unquote(urlsplit(x).path)).resolve(), BOOK)
+        + (f"#{urlsplit(x).fragment}" if urlsplit(x).fragment else "")
+        for x in Anchors(BOOK / page).links
+        if not urlsplit(x).scheme
+    }
+
+
+def stating(claim):
+    """The pages with a theorem that says what the claim says."""
+    place = re.compile(rf'id="stated-{slug(claim)}-\d+"')
+    return [p for p in PAGES if place.search((BOOK / p).read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("claim", names())
+def test_claim_is_linked_both_ways(claim, table):
+    pages = stating(claim)
+    assert pages, f"no page states {claim}"
+    file, entry, tests = (
+        f"{CERTIFICATES}/{slug(claim)}.json",
+        f"claims.html#entry-{slug(claim)}",
+        f"tests.html#tests-{slug(claim)}",
+    )
+    code = f"_modules/theory/families/{claim.split('/')[0]}.html"
+    for page in pages:
+        assert {file, entry, tests} <= linked(page)
+        assert any(x.startswith(f"{code}#") for x in linked(page))
+    listed = linked("claims.html")
+    assert {file, tests} <= listed
+    assert all(any(x.startswith(f"{page}#stated-{slug(claim)}-") for x in listed) for page in pages)
+    assert entry in linked("tests.html")  # from the tests
+    assert entry in linked("api.html")  # from the documentation of the code
+    (told,) = (x for x in table["claims"] if x["claim"] == claim)
+    assert told["verdict"] == "PROVED"
+    assert told["page"] == entry  # from the certificate, by the name of its claim
+    assert told["certificate"]["claim"] == claim
+    assert json.loads((BOOK / file).read_text(encoding="utf-8")) == told["certificate"]
+
+
+def test_table_is_offered_and_complete(table):
+    assert TABLE in linked("claims.html")
+    assert [told["claim"] for told in table["claims"]] == names()
+
+
+def test_check_accepts_every_certificate(table, tmp_path, monkeypatch):
+    derivations: dict[str, Derivation] = {}
+    monkeypatch.setattr(
+        cli,
+        "derivation_of",
+        lambda family: derivations.setdefault(family.id, catalogue.derivation(family)),
+    )
+    for told in table["claims"]:
+        file = tmp_path / "proof.json"
+        file.write_text(json.dumps(told["certificate"]))
+        run = CliRunner().invoke(cli.app, ["check", str(file)])
+        assert run.exit_code == 0, run.output
+        assert f"It is the claim {told['claim']}." in run.output
+        assert told["statement"] in run.output
+    altered = table["claims"][0]["certificate"] | {"claim": table["claims"][1]["claim"]}
+    file.write_text(json.dumps(altered))
+    assert CliRunner().invoke(cli.app, ["check", str(file)]).exit_code == 1
+
+
+def test_lone_checker_accepts_a_certificate(tmp_path):
+    lone = shutil.copy(checker.__file__, tmp_path)
+    file = BOOK / CERTIFICATES / f"{slug(names()[0])}.json"
+    run = subprocess.run([sys.executable, "-I", lone, str(file)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_pages_with_cells_are_notebooks():
+    sources = {
+        path.relative_to(BOOK / "_sources").with_suffix("").as_posix()
+        for path in (BOOK / "_sources").rglob("*.md")
+        if is_notebook(path.read_text(encoding="utf-8"))
+    }
+    files = {
+        path.relative_to(BOOK / "notebooks").with_suffix("").as_posix(): path
+        for path in (BOOK / "notebooks").rglob("*.ipynb")
+    }
+    assert set(files) == sources
+    for page, path in files.items():
+        nbformat.validate(nbformat.read(path, as_version=4))
+        assert f"notebooks/{page}.ipynb" in linked(f"{page}.html")
+
+
+# ---------------------------------------------------------------- page by page
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -241,6 +570,18 @@ class TestPage:
         assert nameless_images(visit) == []
         assert [source for source, _, width in visit.found["images"] if width == 0] == []
 
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_text_is_legible(self, visit, scheme):
+        assert visit.dim[scheme] == []
+
+    def test_figures_are_legible_in_the_dark(self, visit):
+        pale = {
+            source: (contrast, share)
+            for source, (contrast, share) in visit.dark_figures.items()
+            if contrast < 4.5 or share < 0.003
+        }
+        assert pale == {}
+
     def test_fits_a_phone(self, visit):
         content, window = visit.phone_width
         assert content <= window
@@ -263,6 +604,9 @@ FAULTS = """
     <p><a href="nowhere.html">a</a> <a href="search.html#nowhere">b</a></p>
     <p><img src="_static/file.png"><img src="_static/file.png" alt="_static/file.png"></p>
     <p style="width: 900px">wide</p>
+    <p style="color: #999">dim in the light</p>
+    <p style="color: #444">dim in the dark</p>
+    <p><img class="dark-light" alt="Dark ink on black." src="ink.png"></p>
     <script>console.error("planted"); fetch("https://example.org/planted.js");</script>
 """
 
@@ -276,6 +620,7 @@ def site(tmp_path_factory):
     text = page.read_text(encoding="utf-8")
     assert "</main>" in text
     page.write_text(text.replace("</main>", FAULTS + "</main>"), encoding="utf-8")
+    Image.new("RGB", (40, 40), "#151515").save(site / "ink.png")
     return site
 
 
@@ -308,6 +653,15 @@ class TestTeeth:
 
     def test_nameless_images(self, faulty):
         assert nameless_images(faulty) == ["_static/file.png"] * 2
+
+    def test_dim_text(self, faulty):
+        assert [x.split(": ")[1] for x in faulty.dim["light"]] == ["dim in the light"]
+        assert "dim in the dark" in [x.split(": ")[1] for x in faulty.dim["dark"]]
+
+    def test_dim_figure(self, faulty):
+        contrast, share = faulty.dark_figures["ink.png"]
+        assert contrast < 7
+        assert share < 0.003
 
     def test_too_wide(self, faulty):
         content, window = faulty.phone_width

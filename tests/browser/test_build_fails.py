@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from numerics import bookbuild
+from numerics.claimtable import names
 
 pytestmark = pytest.mark.slow
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
 INFRASTRUCTURE = ("_config.yml", "_ext", "references.bib")
 
 HEADER = """\
@@ -61,6 +63,38 @@ FAULTS = {
         "```{code-cell} ipython3\nimport sys\n\nprint('planted', file=sys.stderr)\n```"
     ),
     "python warning": ("```{code-cell} ipython3\nimport warnings\n\nwarnings.warn('planted')\n```"),
+    "figure without words": (
+        "```{code-cell} ipython3\nimport matplotlib.pyplot as plt\n\nplt.plot([0, 1]);\n```"
+    ),
+    "drawing without words": "<svg width='9' height='9'></svg>",
+    "unknown claim": "See {claim:ref}`nowhere/hitting-time`.",
+}
+WORDS = "---\nmystnb:\n  image:\n    alt: A line.\n---\n"
+
+PROVED = """\
+After {cite:t}`kim2025metastable`.
+
+```{code-cell} ipython3
+from numerics.pages import Page, theorem
+
+page = Page("complete")
+assert page.judgement().verdict == "PROVED", page.judgement().reason
+theorem(page.claim())
+```
+
+```{bibliography}
+```
+"""
+# One place of the code, and what to make of it there.
+CHANGES = {
+    "closed form": (
+        "theory/claims.py",
+        "        family = self.family.id\n",
+        "        family = self.family.id\n"
+        "        if 'expression' in parts:\n"
+        "            parts['expression'] *= 1 + sympy.Symbol('epsilon') / 1000\n",
+    ),
+    "row of a family": ("theory/families/complete.py", "epsilon / (K - 1)", "epsilon / K"),
 }
 
 
@@ -98,6 +132,72 @@ def test_fault_fails_the_build(book, fault):
     (book / "page.md").write_text(HEADER + CLEAN + "\n" + FAULTS[fault] + "\n")
     with pytest.raises(bookbuild.BookError, match="did not build"):
         bookbuild.build(book, book)
+
+
+def test_figure_with_words_builds(book):
+    told = FAULTS["figure without words"].replace("ipython3\n", f"ipython3\n{WORDS}")
+    (book / "page.md").write_text(HEADER + CLEAN + "\n" + told + "\n")
+    bookbuild.build(book, book)
+
+
+@pytest.mark.parametrize("change", [None, *CHANGES])
+def test_changed_code_fails_the_build(book, tmp_path_factory, monkeypatch, change):
+    code = tmp_path_factory.mktemp("code")
+    shutil.copytree(ROOT / "theory", code / "theory")
+    if change is not None:
+        file, old, new = CHANGES[change]
+        text = (code / file).read_text(encoding="utf-8")
+        assert old in text
+        (code / file).write_text(text.replace(old, new), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(code), str(ROOT)]))
+    (book / "page.md").write_text(HEADER + PROVED)
+    if change is None:
+        bookbuild.build(book, book)
+    else:
+        with pytest.raises(bookbuild.BookError, match="did not build"):
+            bookbuild.build(book, book)
+
+
+@pytest.mark.parametrize("left_out", ["nothing", "statement", "entry"])
+def test_claim_without_page_fails_the_build(book, capfd, left_out):
+    claims = names()
+    last = claims[-1]
+    listed = claims[:-1] if left_out == "entry" else claims
+    stated = claims[:-1] if left_out == "statement" else claims
+    lines = [*(f"- {{claim:entry}}`{x}`" for x in listed), ""]
+    lines += [f"- {{claim:stated}}`{x}`" for x in stated]
+    (book / "page.md").write_text("\n".join([HEADER, CLEAN, *lines, ""]))
+    if left_out == "nothing":
+        bookbuild.build(book, book)
+    else:
+        with pytest.raises(bookbuild.BookError, match="did not build"):
+            bookbuild.build(book, book)
+        told = {"statement": f"{last} is stated on no page", "entry": f"{last} has no entry"}
+        assert told[left_out] in "".join(capfd.readouterr())
+
+
+def test_cached_build_reads_what_changed(book):
+    shutil.copy(BOOK / "_config.yml", book)
+    toc = "format: jb-book\nroot: page\nchapters:\n  - file: other\n  - file: third\n"
+    (book / "_toc.yml").write_text(toc)
+    (book / "page.md").write_text(HEADER + CLEAN)
+    (book / "other.md").write_text("# Other\n\nIt was so.\n")
+    (book / "third.md").write_text("# Third\n\nAs before.\n")
+    html = bookbuild.build(book, book).parent
+    read = {page: (book / "_build/.doctrees" / f"{page}.doctree") for page in ("other", "third")}
+    before = {page: file.stat().st_mtime_ns for page, file in read.items()}
+
+    (book / "other.md").write_text("# Other\n\nIt is so.\n")
+    bookbuild.build(book, book, execute="cache")
+    assert "It is so." in (html / "other.html").read_text(encoding="utf-8")
+    after = {page: file.stat().st_mtime_ns for page, file in read.items()}
+    assert [page for page in read if after[page] != before[page]] == ["other"]
+
+    # What shapes every page, or takes one away, is a reason to read all of them.
+    (book / "third.md").unlink()
+    (book / "_toc.yml").write_text(toc.replace("  - file: third\n", ""))
+    bookbuild.build(book, book, execute="cache")
+    assert not (html / "third.html").exists()
 
 
 @pytest.mark.parametrize("fault", ["unknown equation", "standard error"])
@@ -141,4 +241,11 @@ def test_without_npm_one_line_names_the_remedy(tmp_path):
 
 def test_no_book_is_one_line(tmp_path):
     with pytest.raises(bookbuild.BookError, match="holds no book"):
+        bookbuild.build(tmp_path, tmp_path)
+
+
+def test_page_that_sphinx_would_replace_is_refused(tmp_path):
+    shutil.copy(BOOK / "_config.yml", tmp_path)
+    (tmp_path / "search.md").write_text(HEADER + CLEAN)
+    with pytest.raises(bookbuild.BookError, match="Sphinx has a page of that name: rename"):
         bookbuild.build(tmp_path, tmp_path)

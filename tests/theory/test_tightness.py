@@ -35,24 +35,11 @@ from theory.enclosure import enclose
 from theory.family import built_in
 from theory.kernels import kernels
 from theory.meta_graphs import meta_graphs
-from theory.tightness import (
-    RECIPES,
-    WITHOUT,
-    NoExpression,
-    Span,
-    Tightness,
-    _Parts,
-    expressions,
-    given,
-    growth,
-    known,
-    leading_term,
-    setting,
-    simplified,
-    value_at,
-    walk_gap,
-    walk_gap_at,
-)
+from theory.tightness import NoExpression, Tightness, expressions, walk_gap, walk_gap_at
+from theory.tightness.parts import Parts
+from theory.tightness.points import given, setting
+from theory.tightness.spans import Span, growth, known, leading_term, simplified, value_at
+from theory.tightness.theorems import RECIPES, WITHOUT
 
 ROUNDED = Fraction(1, 2**28)  # gaps and roots in bounds are enclosed to one part in 2^30
 STATES = 20  # Cheeger's inequality is checked on no more
@@ -369,7 +356,7 @@ def test_attachments_may_spoil_reversibility():
             except HypothesisFails as error:
                 fails = fails or error.hypothesis == "reversible"
         assert fails == wanted
-        assert _Parts(composed(name)).reversible != wanted
+        assert Parts(composed(name)).reversible != wanted
 
 
 def test_families_that_are_no_compositions_have_no_expressions():

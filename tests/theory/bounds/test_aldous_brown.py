@@ -116,7 +116,7 @@ def test_hold_on_random_chains(chains):
 
 @pytest.mark.slow
 def test_hold_on_thousands_of_random_chains(chains):
-    found = survey(chains, 2, 3000)
+    found = survey(chains, 2, 2000)
     for bound in BOUNDS:
         assert not chains.violations(bound, found[bound.id])
 

@@ -116,10 +116,10 @@ def test_hitting_times_hold_on_random_chains(chains):
 
 @pytest.mark.slow
 def test_hold_on_thousands_of_random_chains(chains):
-    dirichlet, thomson = principles(chains, 3, 3000)
+    dirichlet, thomson = principles(chains, 3, 2000)
     assert not chains.violations(dirichlet_principle, dirichlet)
     assert not chains.violations(thomson_principle, thomson)
-    identity, energies = hitting_times(chains, 4, 3000)
+    identity, energies = hitting_times(chains, 4, 2000)
     assert not chains.violations(hitting_time_by_capacity, identity)
     assert not chains.violations(hitting_time_by_energies, energies)
 

@@ -104,7 +104,7 @@ def test_perturbation_holds_on_random_chains(chains, clustered):
 
 @pytest.mark.slow
 def test_perturbation_holds_on_thousands_of_random_chains(chains, clustered):
-    assert not chains.violations(perturbation, perturbations(clustered, 3, 4000), 0)
+    assert not chains.violations(perturbation, perturbations(clustered, 3, 2000), 0)
 
 
 def test_perturbation_is_attained_by_every_positive_chain(chains):
@@ -192,7 +192,7 @@ def test_law_error_holds_on_random_chains(chains, clustered):
 
 @pytest.mark.slow
 def test_law_error_holds_on_thousands_of_random_chains(chains, clustered):
-    assert not chains.violations(law_error, laws(clustered, 6, 4000), 0)
+    assert not chains.violations(law_error, laws(clustered, 6, 2000), 0)
 
 
 @given(data=st.data())

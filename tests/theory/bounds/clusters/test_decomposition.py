@@ -46,7 +46,7 @@ def test_holds_on_random_chains(clustered):
 
 @pytest.mark.slow
 def test_holds_on_thousands_of_random_chains(clustered):
-    assert not false_on(BOTH, survey(clustered, 2, 4000))
+    assert not false_on(BOTH, survey(clustered, 2, 2000))
 
 
 @given(data=st.data())

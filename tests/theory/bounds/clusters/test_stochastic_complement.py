@@ -65,7 +65,7 @@ def test_holds_on_random_chains(clustered):
 
 @pytest.mark.slow
 def test_holds_on_thousands_of_random_chains(clustered):
-    assert not false_on([law, gap, watched_gap], survey(clustered, 2, 4000))
+    assert not false_on([law, gap, watched_gap], survey(clustered, 2, 2000))
 
 
 @given(data=st.data())
