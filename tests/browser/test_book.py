@@ -191,8 +191,9 @@ def ink(picture):
     with Image.open(io.BytesIO(picture)) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=np.uint32).reshape(-1, 3)
     # One number a pixel: rows would be sorted far more slowly.
-    packed, counts = np.unique(pixels @ np.uint32([1 << 16, 1 << 8, 1]), return_counts=True)
-    parts = (packed[:, None] >> np.uint32([16, 8, 0]) & 255) / 255
+    weights = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    packed, counts = np.unique(pixels @ weights, return_counts=True)
+    parts = (packed[:, None] >> np.array([16, 8, 0], dtype=np.uint32) & 255) / 255
     parts = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     light = parts @ np.array([0.2126, 0.7152, 0.0722])
     ground = light[counts.argmax()]
