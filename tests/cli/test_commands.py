@@ -9,6 +9,7 @@ import sys
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -347,11 +348,11 @@ def test_verify_by_processes_tells_the_same(run, monkeypatch):
     claims = "complete/hitting-time", "star/exit-time-hub", "complete/exit-time"
     alone = run("verify", *claims, "--method", "float")
     monkeypatch.setattr(cli, "MANY", 2)
-    monkeypatch.setattr(cli.os, "cpu_count", lambda: 2)
-    shared, used = processes.shared, []
-    monkeypatch.setattr(processes, "shared", lambda *job: used.append(job) or shared(*job))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    shared = MagicMock(wraps=processes.shared)
+    monkeypatch.setattr(processes, "shared", shared)
     assert run("verify", *claims, "--method", "float") == alone
-    assert len(used) == 1
+    shared.assert_called_once()
     assert alone[0] == 0
     assert "3 of 3 claims PROVED" in alone[1]
 

@@ -36,7 +36,7 @@ def nobody_is_left():
 
 
 def test_all_results_in_the_order_of_each_job():
-    found = {}
+    found = dict[int, list[int]]()
     for number, result in shared(multiples, [5, 7, 1, 2, 3], 2):
         found.setdefault(number, []).append(result)
     assert found == {n: [x, 2 * x, 3 * x] for n, x in enumerate([5, 7, 1, 2, 3])}

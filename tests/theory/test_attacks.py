@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -364,7 +366,7 @@ ATTACKS = {
 }
 
 
-MORE = {
+MORE: dict[str, Callable[[], object]] = {
     "index out of range": lambda: by.proving(
         by.hitting(
             by.K2,
@@ -399,7 +401,7 @@ MORE = {
         rows=by.chain({"a": "1", "b": "1"}, [("a", "a:1"), ("b", "a:1 + p; b:-p")]),
         value="1/(1 + p)",
     ),
-    **{f"a move tagged {t!r}": lambda t=t: with_a_tag(t) for t in ("sparse", "w", ["W"], "", "+1")},
+    **{f"a move tagged {t!r}": partial(with_a_tag, t) for t in ("sparse", "w", ["W"], "", "+1")},
     "generating function of a walk": lambda: tagged(by.generating),
     "second moment of a walk": lambda: tagged(by.squared),
     "return of a walk": lambda: tagged(by.returning),

@@ -44,7 +44,7 @@ def test_text_is_the_same_function():
 def test_factors_divide_one_by_one():
     K, M, e = NAMES[0], NAMES[1], NAMES[3]
     value = (K * M + K + 1) / (M * (K - 1) ** 2 * (1 - e)) + e
-    divisors = []
+    divisors = list[checker.Q]()
     checker.parse(text(value), {n: checker.Q({(n,): 1}) for n in ("K", "M", "epsilon")}, divisors)
     assert all(len(d.num) <= 2 for d in divisors)
     assert len(divisors) == 4
