@@ -141,7 +141,7 @@ class Domain:
         """
         kept = tuple(f for f in self.all_facts if f != fact)
         bare = tuple(replace(p, facts=()) for p in self.parameters)
-        beyond = f"{difference(fact)} - 1 >= 0"
+        beyond = f"({difference(fact)}) - 1 >= 0"
         return (
             Domain(bare, kept, {**value, **self.values}),
             Domain(bare, (*kept, beyond), self.values),
