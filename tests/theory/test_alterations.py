@@ -567,7 +567,9 @@ def judge_clusters(s, env):
 
 
 def gap_of(matrix):
-    """The gap of a reversible matrix, None of another."""
+    """The gap of a reversible matrix, None of another; a chain in two parts has none to close."""
+    if np.linalg.matrix_rank(matrix - np.eye(len(matrix)), tol=1e-12) < len(matrix) - 1:
+        return 0.0
     law = stationary_law(matrix)
     flow = law[:, None] * matrix
     if not np.allclose(flow, flow.T):

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -1316,28 +1315,26 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", [*BOMBS, *ODD])
-def test_odd_claim_is_refused_at_once(name):
-    start = time.perf_counter()
-    with pytest.raises(checker.Refused):
+def test_odd_claim_is_refused_with_little_effort(name, monkeypatch):
+    monkeypatch.setattr(checker, "WORK", checker.WORK // 100)
+    with pytest.raises(checker.Refused, match="." if name in BOMBS else "^(?!too much work)"):
         check(compare({**BOMBS, **ODD}[name]))
-    assert time.perf_counter() - start < 10
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "claim",
+    ("claim", "reason"),
     [
-        "+".join(f"1/(K+{n})" for n in range(1, 400)) + " >= 0",
-        "+".join(["(K+1)**60*(1/(K+2)**60+1/(K+3)**60)"] * 400) + " >= 1",
-        "(K + 1)**20*(K**20 + 1)**40 >= K**900",
+        ("+".join(f"1/(K+{n})" for n in range(1, 400)) + " >= 0", "too much work"),
+        ("+".join(["(K+1)**60*(1/(K+2)**60+1/(K+3)**60)"] * 40) + " >= 1", "a claim"),
+        ("(K + 1)**20*(K**20 + 1)**40 >= K**900", "too large"),
     ],
-    ids=len,
+    ids=["fractions", "powers", "degree"],
 )
-def test_work_ends(claim):
-    start = time.perf_counter()
-    with pytest.raises(checker.Refused):
-        check(compare([claim]))
-    assert time.perf_counter() - start < 120
+def test_work_ends(claim, reason, monkeypatch):
+    """With a tenth of the effort, and no search for a proof, to be quick."""
+    monkeypatch.setattr(checker, "WORK", checker.WORK // 10)
+    with pytest.raises(checker.Refused, match=reason):
+        checker.check({**compare([claim]), "witness": {"signs": []}})
 
 
 def deep(depth):
