@@ -1325,10 +1325,9 @@ def test_odd_claim_is_refused_with_little_effort(name, monkeypatch):
     ("claim", "reason"),
     [
         ("+".join(f"1/(K+{n})" for n in range(1, 400)) + " >= 0", "too much work"),
-        ("+".join(["(K+1)**60*(1/(K+2)**60+1/(K+3)**60)"] * 40) + " >= 1", "a claim"),
         ("(K + 1)**20*(K**20 + 1)**40 >= K**900", "too large"),
     ],
-    ids=["fractions", "powers", "degree"],
+    ids=["fractions", "degree"],
 )
 def test_work_ends(claim, reason, monkeypatch):
     """With a tenth of the effort, and no search for a proof, to be quick."""
