@@ -102,13 +102,13 @@ CONTRASTS = """() => {
         const x = colour[i] / 255;
         return sum + weight * (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
     }, 0);
+    const grounds = new Map([[null, [255, 255, 255, 1]]]);
     const behind = element => {
-        const layers = [];
-        for (let at = element; at; at = at.parentElement) {
-            layers.push(rgba(getComputedStyle(at).backgroundColor));
-            if (layers.at(-1)[3] === 1) break;
+        if (!grounds.has(element)) {
+            const own = rgba(getComputedStyle(element).backgroundColor);
+            grounds.set(element, over(own, own[3] === 1 ? own : behind(element.parentElement)));
         }
-        return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+        return grounds.get(element);
     };
     const dim = [];
     const seen = new Set();

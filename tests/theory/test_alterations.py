@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse.csgraph import connected_components
 
 from theory import checker
 from theory.catalogue import derivation as derivation_of
@@ -623,8 +624,11 @@ def watched(chain, kernel, env):
 
 
 def judge_complement(s, env):
+    """Of an irreducible chain; of another the statement says nothing."""
     for kernel in WALKS:
-        if explicit(s["chain"], env, "W")[2].any():
+        whole = joint(s["chain"], kernel, env)
+        parts = connected_components(whole > 0, connection="strong")[0]
+        if parts == 1:
             here = watched(s["chain"], kernel, env)
             ensure(np.allclose(here, explicit(s["chain"], env)[2]), "another chain")
 
@@ -922,24 +926,33 @@ def test_missing_fact_is_refused(drop):
         verdict(found)
 
 
-def test_the_judge_sees_what_is_false():
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ring/hitting-time",
+        "star/stationary",
+        "complete/spectral-gap",
+        "clique/ring/gate/stochastic-complement",
+        "clique/ring/gate/exact-gap",
+    ],
+)
+def test_the_judge_sees_what_is_false(name):
     """A judge that never objects would prove nothing."""
     objections = 0
-    for name in ("ring/hitting-time", "star/stationary", "complete/spectral-gap"):
-        for found in alterations(name, 30):
-            try:
-                judge(found, 3)
-            except (
-                Wrong,
-                AssertionError,
-                AttributeError,
-                LookupError,
-                NameError,
-                TypeError,
-                ValueError,
-            ):
-                objections += 1
-    assert objections >= 45
+    for found in alterations(name, 30):
+        try:
+            judge(found, 3)
+        except (
+            Wrong,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            NameError,
+            TypeError,
+            ValueError,
+        ):
+            objections += 1
+    assert objections >= 10
 
 
 @pytest.mark.parametrize(
