@@ -87,15 +87,14 @@ COMPOSED = {
     "lazy-cycle/ring/gate/hitting-time": 6,
 }
 COUNTS |= COMPOSED
-MORE = {  # in the slow run
-    **{name: 2 * count for name, count in COUNTS.items()},
+MORE = {  # further ones, in the slow run
+    **COUNTS,
     "ring/hitting-time-bounds": 20,
     "path/stationary": 20,
     "path/aggregated-matrix": 6,
     "path/aggregated-hitting-time": 6,
-    "path/spectral-gap": 5,
+    "path/spectral-gap": 3,
     "path/hitting-time-bounds": 4,
-    **{name: 3 * count for name, count in COMPOSED.items()},
     "clique/barbell/gate/hitting-time": 20,
     "clique/barbell/gate/stationary": 20,
     "clique/barbell/gate/spectral-gap": 20,
@@ -125,7 +124,7 @@ def sibling(name):
 
 BY_HAND = sibling("test_checker").HAND
 COUNTS |= {f"by hand/{name}": 12 for name in BY_HAND}
-MORE |= {f"by hand/{name}": 60 for name in BY_HAND}
+MORE |= {f"by hand/{name}": 48 for name in BY_HAND}
 
 
 def bare(found):
@@ -283,14 +282,14 @@ def altered(found, said, rest, rng):
     return found
 
 
-def alterations(name, count):
-    """``count`` different alterations of a certificate."""
+def alterations(name):
+    """Different alterations of a certificate, without end."""
     rng, seen = random.Random(zlib.crc32(name.encode())), {original(name)}
     whole = json.loads(original(name))
     paths = [p for p in sites(whole) if p and p[-1] not in FIXED]
     paths = [p for p in paths if not isinstance(at(whole, p), dict)]
     said = [p for p in paths if p[0] == "statement"]
-    while len(seen) <= count:
+    while True:
         found = altered(whole, said, paths, rng)
         text = json.dumps(found)
         if found is not None and text not in seen:
@@ -806,10 +805,10 @@ def judge(found, most=6):
 
 
 # ---------------------------------------------------------------- the tests
-def outcome(name, count):
+def outcome(name, first, last):
     """How many alterations are refused, and how many prove what they say."""
     refused = accepted = 0
-    for found in alterations(name, count):
+    for found in itertools.islice(alterations(name), first, last):
         try:
             found = completed(found)
             statement = checker.check(found)
@@ -836,7 +835,7 @@ def test_unaltered_certificate_is_accepted_and_true(name):
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_altered_certificate_proves_nothing_false(name):
-    refused, accepted = outcome(name, COUNTS[name])
+    refused, accepted = outcome(name, 0, COUNTS[name])
     assert refused + accepted == COUNTS[name]
     assert refused >= (0.25 if name.startswith("by hand") else 0.6) * COUNTS[name]
 
@@ -844,7 +843,8 @@ def test_altered_certificate_proves_nothing_false(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
 def test_more_altered_certificates_prove_nothing_false(name):
-    refused, accepted = outcome(name, MORE[name])
+    done = COUNTS.get(name, 0)
+    refused, accepted = outcome(name, done, done + MORE[name])
     assert refused + accepted == MORE[name]
 
 
@@ -853,8 +853,8 @@ def kinds(found):
 
 
 def test_alterations_are_many_and_of_every_kind():
-    assert sum(COUNTS.values()) >= 600
-    assert sum(MORE.values()) >= 1400
+    assert sum(COUNTS.values()) >= 1800
+    assert sum(MORE.values()) >= 3000
     assert {*built_in(), "drift", "by hand"} <= {name.split("/")[0] for name in COUNTS}
     found = [json.loads(original(name)) for name in COUNTS]
     assert set().union(*map(kinds, found)) == set(checker.RULES)
@@ -939,7 +939,7 @@ def test_missing_fact_is_refused(drop):
 def test_the_judge_sees_what_is_false(name):
     """A judge that never objects would prove nothing."""
     objections = 0
-    for found in alterations(name, 30):
+    for found in itertools.islice(alterations(name), 30):
         try:
             judge(found, 3)
         except (
