@@ -243,10 +243,33 @@ class Domain:
 
     def _grid(self, largest: int, scale: Fraction) -> Iterator[dict[str, Fraction]]:
         choices = [self._choices(p, largest, scale) for p in self.parameters]
-        for values in itertools.product(*choices):
-            point = dict(zip((p.name for p in self.parameters), values, strict=True))
-            if self.contains(point):
+        names = [p.name for p in self.parameters]
+        rules: list[list[tuple[sympy.Expr, str]]] = [[] for _ in range(len(names) + 1)]
+        for value, relation in [
+            *((self.gap(fact), ">=" if _closed(fact) else ">") for fact in self.all_facts),
+            *((expression(v) - sympy.Symbol(name), "==") for name, v in self.values.items()),
+        ]:  # each is looked at as soon as its parameters are chosen
+            last = max((names.index(str(x)) + 1 for x in value.free_symbols), default=0)
+            rules[last].append((value, relation))
+
+        def allowed(point: Point, chosen: int) -> bool:
+            for value, relation in rules[chosen]:
+                gap = evaluate(value, point)
+                if gap < 0 or (gap == 0 and relation == ">") or (gap > 0 and relation == "=="):
+                    return False
+            return True
+
+        def extended(point: dict[str, Fraction]) -> Iterator[dict[str, Fraction]]:
+            chosen = len(point)
+            if not allowed(point, chosen):  # nor is any point that agrees with it so far
+                return
+            if chosen == len(names):
                 yield point
+                return
+            for value in choices[chosen]:
+                yield from extended({**point, names[chosen]: value})
+
+        yield from extended({})
 
     def _choices(self, parameter: Parameter, largest: int, scale: Fraction) -> list[Fraction]:
         """Values of a parameter to try, within the bounds that the facts give it alone."""
