@@ -1,18 +1,16 @@
 """The playgrounds of the built book, moved by mouse and keyboard: they show what Python says.
 
-The pages are those of `test_book`; METASTABLE_BOOK and METASTABLE_SCREENSHOTS are read as there.
+The pages are those of `test_pages`; METASTABLE_BOOK and METASTABLE_SCREENSHOTS are read as there.
 """
 
 import math
 import os
 import re
-import shutil
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from numerics import playground
 from numerics.algorithms import budget as runs
@@ -29,15 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOK = Path(os.environ.get("METASTABLE_BOOK") or ROOT / "book" / "_build" / "html").resolve()
 SCREENSHOTS = os.environ.get("METASTABLE_SCREENSHOTS")
 NAMES = ("hitting-time", "budget", "gap")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TYPESET = "() => window.MathJax?.startup?.promise?.then(() => true)"
 
@@ -69,16 +58,6 @@ CONTRAST = """(root) => {
     }
     return [Math.min(...texts), Math.min(...lines), texts.length, lines.length];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or "/usr/bin/chromium"
-    assert Path(executable).exists(), "Chromium is missing: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 class Page:

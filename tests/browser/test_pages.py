@@ -7,29 +7,17 @@ there, in light, in dark and at the width of a phone.
 
 import io
 import itertools
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
-from typer.testing import CliRunner
-
-from numerics import cli
-from numerics.claimtable import CERTIFICATES, TABLE, names, slug
-from numerics.notebooks import is_notebook
-from theory import catalogue, checker
-from theory.claims import Derivation
 
 pytestmark = pytest.mark.browser
 
@@ -44,16 +32,6 @@ PAGES = sorted(
     for path in BOOK.rglob("*.html")
     if path.relative_to(BOOK).parts[0] not in NOT_PAGES
 )
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 # What a reader would see of a formula that was never set. Code is exempt.
 RAW_TEX = re.compile(r"\\[A-Za-z]+|\\[()\[\]{}]|\$\$|\$[^\s$][^$\n]*\$")
@@ -171,16 +149,6 @@ class Visit:
     dim: dict = field(default_factory=dict)
     dark_figures: dict = field(default_factory=dict)
     phone_width: tuple = ()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or "/usr/bin/chromium"
-    assert Path(executable).exists(), "Chromium is missing: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def ink(picture):
@@ -304,248 +272,6 @@ def visit(browser, visits, page):
 def test_there_are_pages():
     assert PAGES, f"no page under {BOOK}: build the book first (make book)"
     assert "index.html" in PAGES
-
-
-def open_page(browser, page, **options):
-    """A tab on a page, everything set."""
-    tab = browser.new_page(viewport=DESK, **options)
-    tab.goto((BOOK / page).as_uri(), wait_until="networkidle")
-    tab.evaluate(TYPESET)
-    tab.add_style_tag(content=AT_ONCE)
-    return tab
-
-
-THEOREM = re.compile(r'class="proof theorem admonition" id="[^"]+">\s*<p[^>]*>(.*?)</p>', re.DOTALL)
-
-
-def theorems():
-    """The first page with a theorem of each name."""
-    found: dict[str, str] = {}
-    for page in PAGES:
-        for title in THEOREM.findall((BOOK / page).read_text(encoding="utf-8")):
-            name = re.search(r"\((.*)\)\s*$", re.sub(r"<[^>]*>", "", title), re.DOTALL)
-            if name is not None and "\\" not in name[1]:
-                found.setdefault(name[1], page)
-    return found
-
-
-def test_search_finds_theorems_by_name(browser):
-    named = theorems()
-    once = [name for name in named if len(re.findall(r"[A-Za-z]{4,}", name)) >= 2]
-    assert len(once) >= 10
-    tab = open_page(browser, "index.html")
-    for name in once[:: max(1, len(once) // 8)]:
-        page = named[name]
-        tab.goto((BOOK / "search.html").as_uri() + f"?q={name}")
-        tab.wait_for_selector("#search-results li a")
-        results = tab.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)")
-        assert any(urlsplit(x).path.endswith(f"/{page}") for x in results), (name, results)
-    tab.goto((BOOK / "search.html").as_uri() + "?q=zyzzyva")
-    tab.wait_for_function("document.body.textContent.includes('did not match')")
-    assert tab.locator("#search-results li a").count() == 0
-    tab.close()
-
-
-# ---------------------------------------------------------------- the keyboard alone
-# The theme outlines the arrow inside a summary, not the summary.
-FOCUS = """() => {
-    const at = document.activeElement;
-    const seen = element => {
-        const style = getComputedStyle(element);
-        const box = element.getBoundingClientRect();
-        return box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
-            && (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0
-                || style.boxShadow !== "none");
-    };
-    return {tag: at.tagName, text: at.textContent.trim().slice(0, 40), classes: at.className,
-            href: at.getAttribute("href"), inside: !!at.closest("main"),
-            seen: [at, ...(at.tagName === "SUMMARY" ? at.children : [])].some(seen)};
-}"""
-
-
-def tabs(tab, count, key="Tab"):
-    """What has the focus after each press of a key."""
-    for _ in range(count):
-        tab.keyboard.press(key)
-        yield tab.evaluate(FOCUS)
-
-
-def test_skip_link_comes_first_and_leads_to_the_text(browser):
-    tab = open_page(browser, "claims.html")
-    first = next(tabs(tab, 1))
-    assert first["tag"] in ("A", "BUTTON")
-    assert "Skip" in first["text"]
-    tab.keyboard.press("Enter")
-    assert next(tabs(tab, 1))["inside"]
-    tab.close()
-
-
-def test_tab_reaches_everything_and_is_seen(browser):
-    tab = open_page(browser, "claims.html")
-    links = tab.locator("nav.bd-links a:visible").evaluate_all(
-        "all => all.map(a => a.getAttribute('href'))"
-    )
-    assert len(links) >= 20
-    reached = list(tabs(tab, len(links) + 40))
-    assert [one for one in reached if not one["seen"]] == []
-    assert set(links) <= {one["href"] for one in reached}
-    assert any("search" in str(one["classes"]) for one in reached)
-    assert any("notebooks/claims.ipynb" in str(one["href"]) for one in reached)
-    tab.close()
-
-
-def test_a_link_is_followed_by_enter(browser):
-    tab = open_page(browser, "index.html")
-    for one in tabs(tab, 80):
-        if one["href"] == "claims.html":
-            break
-    with tab.expect_navigation():
-        tab.keyboard.press("Enter")
-    assert tab.url.endswith("/claims.html")
-    tab.close()
-
-
-def test_search_by_keyboard(browser):
-    tab = open_page(browser, "index.html")
-    tab.keyboard.press("Control+k")
-    tab.wait_for_function("document.activeElement.matches('input[type=search]')")
-    tab.keyboard.type("hitting time")
-    with tab.expect_navigation():
-        tab.keyboard.press("Enter")
-    tab.wait_for_selector("#search-results li a")
-    tab.close()
-
-
-def first_with(pattern):
-    """The first page whose text has a pattern."""
-    found = [p for p in PAGES if re.search(pattern, (BOOK / p).read_text(encoding="utf-8"))]
-    assert found, f"no page has {pattern}"
-    return found[0]
-
-
-def test_proof_unfolds_by_keyboard(browser):
-    tab = open_page(browser, first_with('<details class="proof">'))
-    proof = tab.locator("details.proof").first
-    content = proof.locator(".proof-content")
-    assert not content.is_visible()
-    proof.locator("summary").focus()
-    tab.keyboard.press("Enter")
-    assert content.is_visible()
-    assert content.inner_text().strip()
-    tab.keyboard.press("Space")
-    assert not content.is_visible()
-    tab.close()
-
-
-def test_note_opens_with_the_focus(browser):
-    tab = open_page(browser, first_with('class="hover-note"'))
-    note = tab.locator(".hover-note").first
-    shown = "node => getComputedStyle(node, '::after').content"
-    assert note.evaluate(shown) == "none"
-    note.focus()
-    assert note.evaluate(shown) == json.dumps(note.get_attribute("data-note"), ensure_ascii=False)
-    said, meaning = note.get_attribute("aria-label"), note.get_attribute("data-note")
-    assert said.endswith(f": {meaning}")
-    assert "\\" not in said
-    tab.close()
-
-
-# ---------------------------------------------------------------- claims and downloads
-@pytest.fixture(scope="module")
-def table():
-    return json.loads((BOOK / TABLE).read_text(encoding="utf-8"))
-
-
-def linked(page):
-    """Where the links of a page lead, from the top of the site."""
-    folder = (BOOK / page).parent
-    return {
-        os.path.relpath((folder / unquote(urlsplit(x).path)).resolve(), BOOK)
-        + (f"#{urlsplit(x).fragment}" if urlsplit(x).fragment else "")
-        for x in Anchors(BOOK / page).links
-        if not urlsplit(x).scheme
-    }
-
-
-def stating(claim):
-    """The pages with a theorem that says what the claim says."""
-    place = re.compile(rf'id="stated-{slug(claim)}-\d+"')
-    return [p for p in PAGES if place.search((BOOK / p).read_text(encoding="utf-8"))]
-
-
-@pytest.mark.parametrize("claim", names())
-def test_claim_is_linked_both_ways(claim, table):
-    pages = stating(claim)
-    assert pages, f"no page states {claim}"
-    file, entry, tests = (
-        f"{CERTIFICATES}/{slug(claim)}.json",
-        f"claims.html#entry-{slug(claim)}",
-        f"tests.html#tests-{slug(claim)}",
-    )
-    code = f"_modules/theory/families/{claim.split('/')[0]}.html"
-    for page in pages:
-        assert {file, entry, tests} <= linked(page)
-        assert any(x.startswith(f"{code}#") for x in linked(page))
-    listed = linked("claims.html")
-    assert {file, tests} <= listed
-    assert all(any(x.startswith(f"{page}#stated-{slug(claim)}-") for x in listed) for page in pages)
-    assert entry in linked("tests.html")  # from the tests
-    assert entry in linked("api.html")  # from the documentation of the code
-    (told,) = (x for x in table["claims"] if x["claim"] == claim)
-    assert told["verdict"] == "PROVED"
-    assert told["page"] == entry  # from the certificate, by the name of its claim
-    assert told["certificate"]["claim"] == claim
-    assert json.loads((BOOK / file).read_text(encoding="utf-8")) == told["certificate"]
-
-
-def test_table_is_offered_and_complete(table):
-    assert TABLE in linked("claims.html")
-    assert [told["claim"] for told in table["claims"]] == names()
-
-
-def test_check_accepts_every_certificate(table, tmp_path, monkeypatch):
-    derivations: dict[str, Derivation] = {}
-    monkeypatch.setattr(
-        cli,
-        "derivation_of",
-        lambda family: derivations.setdefault(family.id, catalogue.derivation(family)),
-    )
-    for told in table["claims"]:
-        file = tmp_path / "proof.json"
-        file.write_text(json.dumps(told["certificate"]))
-        run = CliRunner().invoke(cli.app, ["check", str(file)])
-        assert run.exit_code == 0, run.output
-        assert f"It is the claim {told['claim']}." in run.output
-        assert told["statement"] in run.output
-    altered = table["claims"][0]["certificate"] | {"claim": table["claims"][1]["claim"]}
-    file.write_text(json.dumps(altered))
-    assert CliRunner().invoke(cli.app, ["check", str(file)]).exit_code == 1
-
-
-def test_lone_checker_accepts_a_certificate(tmp_path):
-    lone = shutil.copy(checker.__file__, tmp_path)
-    file = BOOK / CERTIFICATES / f"{slug(names()[0])}.json"
-    run = subprocess.run([sys.executable, "-I", lone, str(file)], capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-def test_pages_with_cells_are_notebooks():
-    sources = {
-        path.relative_to(BOOK / "_sources").with_suffix("").as_posix()
-        for path in (BOOK / "_sources").rglob("*.md")
-        if is_notebook(path.read_text(encoding="utf-8"))
-    }
-    files = {
-        path.relative_to(BOOK / "notebooks").with_suffix("").as_posix(): path
-        for path in (BOOK / "notebooks").rglob("*.ipynb")
-    }
-    assert set(files) == sources
-    for page, path in files.items():
-        nbformat.validate(nbformat.read(path, as_version=4))
-        assert f"notebooks/{page}.ipynb" in linked(f"{page}.html")
-
-
-# ---------------------------------------------------------------- page by page
 
 
 @pytest.mark.parametrize("page", PAGES)
