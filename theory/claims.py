@@ -19,7 +19,7 @@ from theory.derive import (
     between_certificate,
     compare,
     exit_chain,
-    reversible,
+    law_certificate,
     solve,
     solved,
 )
@@ -174,7 +174,7 @@ class Derivation:
         problem = self.problems[""]
         reversal = problem.reversal or None
         certificate = by_cases(
-            problem.chains, lambda c: reversible(c, solved(c, problem.target), reversal)
+            problem.chains, lambda c: law_certificate(c, solved(c, problem.target), reversal)
         )
         entries = entries_of(certificate["statement"], self.family.domain)
         return self._new("stationary", self.family.domain, certificate, entries=entries)

@@ -32,12 +32,12 @@ from theory.claims import Claim, Derivation, Entry, case_at, last, stated, value
 from theory.composition import H2, R2, Cluster, H, R, at_index, closed, leaving
 from theory.conjecture import hitting_times, potential
 from theory.derive import (
-    Solved,
     compare,
+    law_certificate,
     law_of,
     polynomial_sum,
-    reversible,
     solve,
+    solved,
     start_value,
 )
 from theory.domain import Domain, Parameter, Point, expression, tidy
@@ -852,39 +852,9 @@ def product_law_at(claim: Claim, point: Point) -> dict[Pair, Fraction]:
 
 
 def law_of_chain(chain: OrbitChain, reversal: Sequence[Row] = ()) -> Certificate:
-    """Certificate of the stationary law of a chain, reversible or not.
-
-    The rows of the time reversal are found where the orbits are finitely many.
-    """
-    law = law_of(chain)
+    """Certificate of the stationary law of a chain, reversible or not."""
     target = next(n for n, o in chain.orbits.items() if o.size == 1 and o.index is None)
-    solution = Solved(tuple(law), target, hitting_times(chain, target))
-    if reversal:
-        return reversible(chain, solution, reversal)
-    try:
-        return reversible(chain, solution)
-    except NoProof:
-        if any(o.index for o in chain.orbits.values()):
-            raise
-        return reversible(chain, solution, reversed_rows(chain, law))
-
-
-def reversed_rows(chain: OrbitChain, law: Sequence[sympy.Expr]) -> tuple[Row, ...]:
-    """The rows of the time reversal, P*(y, x) = pi(x) P(x, y)/pi(y), of finitely many orbits."""
-    mass = {
-        row.orbit: chain.orbits[row.orbit].size * value
-        for row, value in zip(chain.rows, law, strict=True)
-    }
-    back: dict[str, dict[str, sympy.Expr]] = {row.orbit: {} for row in chain.rows}
-    for row in chain.rows:
-        for move in row.moves:
-            here = back[move.to]
-            flow = mass[row.orbit] * move.probability / mass[move.to]
-            here[row.orbit] = here.get(row.orbit, sympy.Integer(0)) + flow
-    return tuple(
-        Row(name, tuple(Move(to, factor(p)) for to, p in moves.items()))
-        for name, moves in back.items()
-    )
+    return law_certificate(chain, solved(chain, target), reversal or None)
 
 
 def product_entries(statement: Mapping[str, Any], domain: Domain) -> tuple[Entry, ...]:

@@ -190,10 +190,14 @@ def return_certificate(chain: OrbitChain, target: str, values: Values) -> Certif
     return certify(statement, [], {"functions": {"f": own}})
 
 
-def reversible(
+def law_certificate(
     chain: OrbitChain, solution: Solved, reversal: Sequence[Row] | None = None
 ) -> Certificate:
-    """Certificate of the stationary law of one chain: its own reversal, unless one is given."""
+    """Certificate of the stationary law of one chain, reversible or not.
+
+    The rows of the time reversal are found where the orbits are finitely many, unless they are
+    given.
+    """
     try:
         premise = return_certificate(chain, solution.target, solution.values)
     except (KeyError, NoProof):  # the most general solution does not fit a special case
@@ -204,9 +208,38 @@ def reversible(
         "chain": chain.to_json(),
         "law": [str(x) for x in solution.law],
     }
+
+    def reversed_by(rows: Sequence[Row]) -> Certificate:
+        own = {"reversed": replace(chain, rows=tuple(rows)).to_json()["rows"]}
+        return certify({**statement, **own}, [premise])
+
     if reversal is not None:
-        statement["reversed"] = replace(chain, rows=tuple(reversal)).to_json()["rows"]
-    return certify(statement, [premise])
+        return reversed_by(reversal)
+    try:
+        return certify(statement, [premise])
+    except NoProof:
+        if any(o.index for o in chain.orbits.values()):
+            remedy = "give the Problem a reversal, the rows of the reversed chain"
+            raise NoProof(f"the chain is not reversible: {remedy}") from None
+        return reversed_by(_reversed_rows(chain, solution.law))
+
+
+def _reversed_rows(chain: OrbitChain, law: Sequence[sympy.Expr]) -> tuple[Row, ...]:
+    """The rows of the time reversal, P*(y, x) = pi(x) P(x, y)/pi(y), of finitely many orbits."""
+    mass = {
+        row.orbit: chain.orbits[row.orbit].size * value
+        for row, value in zip(chain.rows, law, strict=True)
+    }
+    back: dict[str, dict[str, sympy.Expr]] = {row.orbit: {} for row in chain.rows}
+    for row in chain.rows:
+        for move in row.moves:
+            here = back[move.to]
+            flow = mass[row.orbit] * move.probability / mass[move.to]
+            here[row.orbit] = here.get(row.orbit, sympy.Integer(0)) + flow
+    return tuple(
+        Row(name, tuple(Move(to, factor(p)) for to, p in moves.items()))
+        for name, moves in back.items()
+    )
 
 
 def running_sums(chain: OrbitChain, terms: Sequence[sympy.Expr]) -> list[str]:
@@ -272,7 +305,7 @@ def aggregate(
         "clusters": {n: o.cluster for n, o in chains.orbits.items()},
         "aggregated": meta.to_json(),
     }
-    return meta, certify(statement, [reversible(chains, solution)])
+    return meta, certify(statement, [law_certificate(chains, solution)])
 
 
 def _join(tree: Cases, parts: list[Certificate]) -> Certificate:

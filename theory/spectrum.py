@@ -16,7 +16,7 @@ from theory.certificates import Certificate, NoProof, by_cases, by_splitting, ce
 from theory.chain import Cases, Chains, Move, Orbit, OrbitChain, Row, j, leaves
 from theory.composition import closed
 from theory.conjecture import hitting_times
-from theory.derive import Solved, polynomial_sum, reversible, running_sums, solved
+from theory.derive import Solved, law_certificate, polynomial_sum, running_sums, solved
 from theory.domain import Domain, Parameter, evaluate, expression, tidy
 from theory.factoring import factor, text
 from theory.family import Cyclic, Family, Pivot, Problem
@@ -76,7 +76,7 @@ def _two_types(cyclic: Cyclic, domain: Domain, equation: Mapping[str, str]) -> C
         **equation,
     }
     inside = closed(chain)
-    return certify(statement, [reversible(inside, solved(inside, equation["pivot"]))])
+    return certify(statement, [law_certificate(inside, solved(inside, equation["pivot"]))])
 
 
 def _characteristic(cyclic: Cyclic) -> sympy.Expr:
@@ -186,7 +186,10 @@ def gap_by_test_function(family: Family, problem: Problem, test: Mapping[str, st
             "functions": {"f": {n: str(f) for n, f in here.items()}},
             "sums": dict(zip(("mean", "square", "energy"), sums, strict=True)),
         }
-        return certify(statement, [reversible(chain, own)], witness)
+        law = law_certificate(chain, own)
+        if "reversed" in law["statement"]:
+            raise NoProof("the chain is not reversible: only a gap of reversible ones is derived")
+        return certify(statement, [law], witness)
 
     return by_cases(problem.chains, build)
 

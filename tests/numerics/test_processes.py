@@ -28,7 +28,7 @@ def dies(job):
 
 def sleeps(job):
     yield job
-    time.sleep(600)
+    time.sleep(100)
 
 
 def nobody_is_left():
@@ -55,6 +55,15 @@ def test_a_death_is_told():
     assert nobody_is_left()
 
 
+@pytest.fixture
+def heard():
+    """SIGINT is Ctrl-C, also where the tests were started deaf to it, in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_all_at_once():
     results = shared(sleeps, [1, 2], 2)
     assert {next(results)[1], next(results)[1]} == {1, 2}

@@ -328,7 +328,7 @@ ATTACKS = {
     power_of_a_half: "too large",
     long_terms: "too",
     square_with_a_pole: "division by zero",
-    kind_for_a_parameter: "a claim",
+    kind_for_a_parameter: "not shown: ",
     index_in_a_bound: "unknown name",
     index_in_an_argument: "unknown name",
     integer_for_the_cosine: "c is no more",

@@ -2,16 +2,22 @@
 
 import json
 import sys
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import sympy
 
 from numerics import cli, exact
 from numerics.rows import concrete
+from theory.certificates import NoProof
+from theory.chain import leaves
+from theory.derive import law_certificate, solved
 from theory.domain import evaluate, expression
 from theory.family import FamilyError, built_in, load
 
+TRIANGLE = Path(__file__).parents[1] / "data" / "triangle.py"
 SPIDER = '''
 """A hub of m states and n leaves of 2 m states; nothing here is called K, M or epsilon."""
 
@@ -161,6 +167,27 @@ def test_all_claims(spider, run, tmp_path):
     assert {"hitting-time", "exit-time-hub", "hitting-time-bounds", "spectral-gap"} <= set(rows)
     assert {row["verdict"] for row in rows.values()} == {"PROVED"}
     assert f"{len(rows)} of {len(rows)} claims PROVED" in out
+
+
+def test_chain_that_is_not_reversible(run, tmp_path):
+    """Its law is proved by the rows of the time reversal; of the gap the reason is told."""
+    report = tmp_path / "report.json"
+    code, out, err = run("verify", TRIANGLE, "--json", report)
+    assert (code, err) == (0, "")
+    rows = {row["quantity"]: row["verdict"] for row in json.loads(report.read_text())}
+    assert {"stationary", "aggregated-matrix", "hitting-time-bounds"} <= set(rows)
+    assert set(rows.values()) == {"PROVED"}
+    assert "spectral-gap  the chain is not reversible" in out
+
+
+def test_wrong_law_of_a_chain_that_is_not_reversible_is_refused():
+    problem = load(str(TRIANGLE)).problems()[0]
+    (chain,) = leaves(problem.chains)
+    solution = solved(chain, problem.target)
+    assert "reversed" in law_certificate(chain, solution)["statement"]
+    wrong = replace(solution, law=(2 * solution.law[0], *solution.law[1:]))
+    with pytest.raises(NoProof):
+        law_certificate(chain, wrong)
 
 
 def test_wrong_explicit_chain_is_refuted_with_a_command_that_reproduces_it(tmp_path, run):

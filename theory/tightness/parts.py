@@ -18,11 +18,10 @@ from theory.bounds.base import FiniteChain, Number
 from theory.certificates import NoProof
 from theory.chain import Move, Orbit, OrbitChain, Row, leaves
 from theory.claims import NoClaim
-from theory.composed import MODE, Composed, CompositionDerivation
+from theory.composed import MODE, Composed, CompositionDerivation, law_of_chain
 from theory.composition import H, R, leaving
 from theory.conjecture import hitting_times, potential
-from theory.derive import Solved, law_of
-from theory.derive import reversible as in_balance
+from theory.derive import law_of
 from theory.domain import Domain, Parameter, expression, tidy
 from theory.kernel import GATE, HOME
 from theory.spectrum import gap_from_orbit
@@ -98,13 +97,10 @@ class Parts:
         f = self.family
         if not f.kernel.reversible or f.attachment.one_way:
             return False
-        chain = self.cluster.inside
-        target = next(n for n, o in chain.orbits.items() if o.size == 1 and o.index is None)
         try:
-            in_balance(chain, Solved(tuple(law_of(chain)), target, hitting_times(chain, target)))
+            return "reversed" not in law_of_chain(self.cluster.inside)["statement"]
         except NoProof:
             return False
-        return True
 
     @property
     def reversible(self) -> bool:
