@@ -165,7 +165,7 @@ class Searching(checker.Domain):
         names = [name for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", text)) if name in env]
         key = text, *((name, _content(env[name])) for name in names)
         if key not in _VALUES:
-            _make_room(_VALUES, 2000)
+            _make_room(_VALUES, 2_000)
             divisors = list[Q]()
             _VALUES[key] = checker.parse(text, env, divisors), divisors
         value, divisors = _VALUES[key]
@@ -177,7 +177,7 @@ class Searching(checker.Domain):
         """A proof that q (or else -q) is >= 0 (or > 0), or 0 where none is found."""
         key = str(self.data), _content(q), strict
         if key not in _PROOFS:
-            _make_room(_PROOFS, 20000)
+            _make_room(_PROOFS, 20_000)
             _PROOFS[key] = self._proof(q, strict)
         self.proofs.append(_PROOFS[key])
         return _PROOFS[key]
