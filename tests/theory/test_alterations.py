@@ -32,7 +32,7 @@ from theory.family import built_in
 from theory.spectrum import gap_by_test_function
 
 DRIFT = Path(__file__).parents[1] / "data" / "drift.py"
-COUNTS = {  # alterations of each certificate in the default run
+COUNTS = {  # alterations of each certificate
     "complete/hitting-time": 60,
     "complete/exit-time": 40,
     "drift/hitting-time": 40,
@@ -91,19 +91,20 @@ MORE = {  # further ones, in the slow run
     **COUNTS,
     "ring/hitting-time-bounds": 20,
     "path/stationary": 20,
-    "path/aggregated-matrix": 6,
-    "path/aggregated-hitting-time": 6,
-    "path/spectral-gap": 3,
-    "path/hitting-time-bounds": 4,
-    "clique/barbell/gate/hitting-time": 20,
-    "clique/barbell/gate/stationary": 20,
-    "clique/barbell/gate/spectral-gap": 20,
+    "path/aggregated-matrix": 3,
+    "path/aggregated-hitting-time": 3,
+    "path/spectral-gap": 1,
+    "path/hitting-time-bounds": 2,
+    "clique/barbell/gate/hitting-time": 10,
+    "clique/barbell/gate/stationary": 10,
+    "clique/barbell/gate/spectral-gap": 10,
     "nested/complete/gate/hitting-time": 20,
     "nested/ring/gate/stationary": 20,
     "lazy-cycle/ring/gate/stationary": 30,
     "clique/ring/split/hitting-time": 20,
     "clique/ring/decoy/hitting-time": 20,
 }
+COUNTS = {name: (count + 1) // 2 for name, count in COUNTS.items()}  # in the default run
 TOLERANCE = 1e-7
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
@@ -853,7 +854,7 @@ def kinds(found):
 
 
 def test_alterations_are_many_and_of_every_kind():
-    assert sum(COUNTS.values()) >= 1800
+    assert sum(COUNTS.values()) >= 1100
     assert sum(MORE.values()) >= 3000
     assert {*built_in(), "drift", "by hand"} <= {name.split("/")[0] for name in COUNTS}
     found = [json.loads(original(name)) for name in COUNTS]
