@@ -287,7 +287,10 @@ def derive(
     """Derive a formula or bounds, with a proof that the lone checker accepts."""
     _require_writable(certificate)
     chosen = load(family)
-    point = None if at is None else _point(chosen, at)
+    given = None if at is None else _numbers(at)
+    names = {p.name for p in chosen.domain.parameters}
+    own = {name: value for name, value in (given or {}).items() if name in names}
+    point = None if given is None else chosen.domain.complete(own if quantity != ALL else given)
     derivation = derivation_of(chosen)
     if quantity == ALL:
         if order is not None or certificate is not None:
@@ -298,6 +301,8 @@ def derive(
     if order is not None:
         _expansion(claim, order, as_json, latex, certificate)
         return
+    if given is not None and point is not None:
+        point |= _others(claim, chosen, given, at)
     values = {} if point is None else render.values_at(claim, chosen, point)
     if certificate is not None:
         proof = {**claim.certificate, "claim": claim.id}
@@ -312,6 +317,22 @@ def derive(
         _print_values(at, values)
     if told["certificate"]["verdict"] != Verdict.PROVED:
         raise typer.Exit(1)
+
+
+def _others(
+    claim: Claim, family: Family, given: Mapping[str, Fraction], at: str | None
+) -> dict[str, Fraction]:
+    """The parameters that a claim has beside those of its family, such as rho of a law."""
+    ours = [p.name for p in family.domain.parameters]
+    more = [p.name for p in claim.domain.parameters if p.name not in ours]
+    for name in given:
+        if name not in ours and name not in more:
+            known = ", ".join([*ours, *more])
+            raise DomainError(f"unknown parameter {name!r}: give one of {known}")
+    for name in more:
+        if name not in given:
+            raise DomainError(f"parameter {name} is missing: add it, --at {at},{name}=...")
+    return {name: given[name] for name in more}
 
 
 def _derive_all(
@@ -1066,6 +1087,11 @@ def book(
 
 # ---------------------------------------------------------------- shared
 def _point(family: Family, text: str) -> dict[str, Fraction]:
+    return family.domain.complete(_numbers(text))
+
+
+def _numbers(text: str) -> dict[str, Fraction]:
+    """What stands after --at."""
     given: dict[str, Fraction] = {}
     for part in text.split(","):
         name, equals, number = (x.strip() for x in part.partition("="))
@@ -1077,7 +1103,7 @@ def _point(family: Family, text: str) -> dict[str, Fraction]:
             given[name] = parse_number(number)
         except ValueError as error:
             raise InputError(f"--at {name}: {error}") from error
-    return family.domain.complete(given)
+    return given
 
 
 def _require_writable(file: Path | None) -> None:

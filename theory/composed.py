@@ -109,7 +109,8 @@ class Composed(Family):
             "gates": attachment.id == Gates.id and "a cluster has several gates",
             "walk": meta.symmetrised and "the walk is not reversible",
             "uniform": not kernel.uniform
-            and f"the moves of the kernel {kernel.id} are not uniform on its orbits (uniform)",
+            and f"the kernel {kernel.id} does not say that its moves are uniform on its orbits "
+            "(uniform)",
             "decoy": not one_gate and f"the attachment {attachment.id} changes the moves inside",
             "alike": not kernel.home_is_any
             and "it needs a kernel whose states are all alike but for the gate (home_is_any)",
@@ -436,7 +437,10 @@ class CompositionDerivation(Derivation):
                     break
             bounds = {"lower": meta.expression, "upper": expression(upper) * meta.expression}
             return self._new("hitting-time-bounds", domain, proof, **bounds)
-        raise NoProof(f"{failed} is not shown on any of the ranges tried: {_listed(ranges)}")
+        raise NoProof(
+            f"{failed} is not shown on any of the ranges tried: {_listed(ranges)}: a kernel may "
+            "name ranges of its own"
+        )
 
     def _ranges(self, domain: Domain) -> tuple[tuple[str, ...], ...]:
         """Ranges on which bounds are tried, of what they say of the parameters of a domain."""
@@ -459,7 +463,10 @@ class CompositionDerivation(Derivation):
         law = law_of_chain(cluster.inside)
         if "reversed" in law["statement"]:
             raise NoProof("the chain of one cluster is not reversible")
-        kappa = gap_from_orbit(cluster.inside, GATE)
+        try:
+            kappa = gap_from_orbit(cluster.inside, GATE)
+        except NoProof as error:
+            raise NoProof("no bound of the mean times to the gate is proved") from error
         below, above, _ = self.meta.gap_bounds
         number = next(n for n, row in enumerate(cluster.chain.rows) if row.orbit == GATE)
         flow = cluster.law[number] * leaving(cluster.chain.rows[number])
@@ -813,7 +820,7 @@ def gate_and_rest(chain: OrbitChain) -> OrbitChain:
             moves[key] = factor(moves.get(key, sympy.Integer(0)) + m.probability)
         name = GATE if row.orbit == GATE else "rest"
         if rows.setdefault(name, moves) != moves or row.index is not None:
-            raise NoProof("the states beside the gate do not lump")
+            raise NoProof("the states of a cluster other than the gate are not all alike")
     size = factor(sympy.Add(*(chain.orbits[name].size for name in rest)))
     orbits = {GATE: chain.orbits[GATE], "rest": Orbit(size, "cluster")}
     found = tuple(

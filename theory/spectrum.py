@@ -132,7 +132,10 @@ def gap_from_orbit(chain: OrbitChain, pivot: str) -> Certificate:
 
 
 def _shortest(chain: OrbitChain, values: Mapping[str, sympy.Expr], pivot: str) -> list[sympy.Expr]:
-    """Inverse hitting times from each class, at the ends of its range, shortest first."""
+    """Inverse hitting times from each class, at the ends of its range, shortest first.
+
+    Which time is the longest may depend on the point: the last one is the inverse of the sum.
+    """
     times = [
         values[name] if end is None else values[name].subs(j, end)
         for name, orbit in chain.orbits.items()
@@ -140,7 +143,8 @@ def _shortest(chain: OrbitChain, values: Mapping[str, sympy.Expr], pivot: str) -
         if name != pivot
     ]
     times.sort(key=lambda time: evaluate(time, chain.domain.inside), reverse=True)
-    return [tidy(1 / time, chain.domain) for time in times]
+    whole = [] if len(times) == 1 else [sympy.Add(*dict.fromkeys(times))]
+    return [tidy(1 / time, chain.domain) for time in (*times, *whole)]
 
 
 def pivot_certificate(

@@ -256,6 +256,20 @@ def test_two_sizes(run):
     assert told["at"] == {"K_1": "2", "K_2": "3", "M_1": "3", "M_2": "5", "epsilon": "1/10"}
 
 
+def test_at_names_the_parameters_of_the_quantity_too(run):
+    """Of the law of an exit time: E[rho^time] at rho."""
+    call = "derive", "clique/ring/gate", "-q", "exit-law", "--at"
+    code, out, err = run(*call, "K=5,d=2,M=3,epsilon=1/40,rho=3/5")
+    assert (code, err) == (0, "")
+    assert "value at K=5,d=2,M=3,epsilon=1/40,rho=3/5: 1/135" in out
+    code, out, err = run(*call, "K=5,d=2,M=3,epsilon=1/40")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "parameter rho is missing: add it, --at K=5,d=2,M=3,epsilon=1/40,rho=..." in err
+    code, out, err = run(*call, "K=5,d=2,M=3,epsilon=1/40,rho=3/5,z=1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "unknown parameter 'z': give one of K, d, M, epsilon, rho" in err
+
+
 def test_at_in_other_spellings(run):
     spelled = ("1/1000", "0.001", "1e-3", "1E-3", ".001", "10e-4", "2/2000", "+0.001", " 1/1000 ")
     answers = set()

@@ -158,6 +158,10 @@ REFUSED = {
         (HUB, ('    id = "hub"', '    id = "hub"\n    uniform = True')),
         "uniform = True, but at M=5 a state of 'rest' does not go to all states of 'rest' alike",
     ),
+    "not alike": (
+        (HUB, ('    id = "hub"', '    id = "hub"\n    home_is_any = True')),
+        "home_is_any = True, but at M=3 state 2 is not like the home, state 1: leave it out",
+    ),
     "ranges": (
         (HUB, ('    id = "hub"', '    id = "hub"\n    ranges = (("N*epsilon <= 1",),)')),
         "ranges: 'N*epsilon <= 1' speaks of N, which is no parameter",
@@ -197,6 +201,19 @@ def test_numbers_may_be_ints_and_fractions(kernel):
 
 
 # ---------------------------------------------------------------- what is derived, or why not
+def test_gap_where_the_longest_time_depends_on_the_point():
+    """Far from the gate for q < 1/2, near it for q > 1/2; slow, but where epsilon is below q."""
+    claim = derivation(load(f"{FILES / 'two_block.py'}/complete/gate")).claim("spectral-gap")
+    assert verify.judge(claim, load(f"{FILES / 'two_block.py'}/complete/gate")).verdict == (
+        verify.Verdict.PROVED
+    )
+    assert "5*epsilon <= q" in claim.domain.all_facts
+    point = {"K": Fraction(3), "M": Fraction(3), "q": Fraction(2, 3), "epsilon": Fraction(1, 9)}
+    assert claim.lower is not None and claim.upper is not None
+    lower, upper = (evaluate(x, point) for x in (claim.lower, claim.upper))
+    assert 0 < lower <= upper <= 8 * lower
+
+
 def test_a_kernel_that_is_not_reversible_is_found_out(kernel):
     assert find(kernel(HUB)).reversible
     assert find(kernel(CORE)).reversible
@@ -243,7 +260,7 @@ def test_reasons_are_words(of):
         found.claim("hitting-time-bounds")
     for quantity, words in {
         "metastability-ratio": "it needs a kernel whose states are all alike but for the gate",
-        "exact-gap": "not uniform",
+        "exact-gap": "does not say that its moves are uniform",
     }.items():
         assert words in found.family.absent[quantity]
     several = load("clique/ring/gates").absent["kemeny"]

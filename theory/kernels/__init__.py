@@ -157,6 +157,10 @@ def _require_rows(kernel: Kernel, gates: sympy.Expr) -> None:
     rows = kernel.chain() if gates == 1 else kernel.chain(gates)
     need(isinstance(rows, OrbitChain), "chain() gives no OrbitChain: return OrbitChain(..)")
     need(GATE in rows.orbits, f"no orbit is called {GATE!r}: name the one that edges leave from")
+    need(
+        not (kernel.home_is_any and kernel.home == GATE),
+        f"home_is_any = True, but home = {GATE!r}: leave either out",
+    )
     need(kernel.home in (GATE, HOME), f"home is {kernel.home!r}: it is {HOME!r} or {GATE!r}")
     need(
         kernel.home in rows.orbits,
@@ -282,6 +286,8 @@ def _require_lumping(kernel: Kernel, points: Collection[Point]) -> None:
         need(wrong is None, f"explicit() and chain() differ {at}: {wrong}: mend either")
         if kernel.uniform:
             _require_uniform(moves, places, at)
+        if kernel.home_is_any and gates == 1 and kernel.home == HOME:
+            _require_alike(ExplicitChain(states, moves), rows, places, point, at)
         for pairs in (moves, [(b, a) for a, b in moves]):
             reached = {0}
             while more := {b for a, b in pairs if a in reached} - reached:
@@ -303,6 +309,26 @@ def _require_uniform(
                 len(different) == 1,
                 f"uniform = True, but {at} a state of {here[0]!r} does not go to all states of "
                 f"{there[0]!r} alike: leave it out",
+            )
+
+
+def _require_alike(
+    chain: ExplicitChain, rows: OrbitChain, places: Sequence[Place], point: Point, at: str
+) -> None:
+    """Every state but the gate has the rows of the home when the two change places."""
+    home = next(state for state, place in enumerate(places) if place[0] == HOME)
+    for other in range(len(places)):
+        if places[other][0] != GATE:
+            swapped = list(places)
+            swapped[home], swapped[other] = places[other], places[home]
+
+            def place(state: tuple[int, int], places: list[Place] = swapped) -> Place:
+                return places[state[1]]
+
+            need(
+                lumping_error(chain, rows, point, place) is None,
+                f"home_is_any = True, but {at} state {other} is not like the home, state {home}: "
+                "leave it out",
             )
 
 
