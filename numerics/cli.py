@@ -290,7 +290,12 @@ def derive(
     given = None if at is None else _numbers(at)
     names = {p.name for p in chosen.domain.parameters}
     own = {name: value for name, value in (given or {}).items() if name in names}
-    point = None if given is None else chosen.domain.complete(own if quantity != ALL else given)
+    point = None
+    if given is not None:
+        try:
+            point = chosen.domain.complete(own if quantity != ALL else given)
+        except DomainError:  # a name that is misspelt is told before one that is missing
+            point = chosen.domain.complete(given)
     derivation = derivation_of(chosen)
     if quantity == ALL:
         if order is not None or certificate is not None:
