@@ -25,11 +25,3 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
-
-
-def pytest_collection_modifyitems(items):
-    """With ``--dist loadgroup``, what looks at one page or lives in one file stays together."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-            item.add_marker(pytest.mark.xdist_group(page or item.path.stem))
