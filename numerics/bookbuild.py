@@ -1,6 +1,7 @@
 """Building the book: MathJax beside the pages, then Jupyter Book with every warning an error."""
 
 import base64
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -10,9 +11,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from numerics import claimtable, notebooks
+from numerics import claimtable, notebooks, processes
 
 MYST = "METASTABLE_MYST"
 """The environment variable that tells the cells of a page that the book is being built."""
@@ -28,20 +30,13 @@ _MATHJAX_SHA512 = (
 )
 _MATHJAX_ENTRY = PurePosixPath("es5/tex-mml-chtml.js")
 _NPM_SECONDS = 120
+_CELL_SECONDS = 1800  # a busy machine is no failure
+_READER = {"name": "myst_nb_md", "type": "plugin"}
 # Sphinx writes these itself, last, and would silently replace a chapter.
 _TAKEN = ("search", "genindex", "py-modindex", "prf-prf")
 # Sphinx reads one page after the other; this runs the cells of as many pages as there are
 # processors, and what fails or cannot start is left to Sphinx, which reports it.
-_EXECUTE = """
-import contextlib, sys
-from jupyter_cache import get_cache
-from jupyter_cache.executors import load_executor
-cache = get_cache(sys.argv[1])
-for page in sys.argv[2:]:
-    cache.add_nb_to_project(page, read_data={"name": "myst_nb_md", "type": "plugin"})
-with contextlib.suppress(Exception):
-    load_executor("local-parallel", cache).run_and_cache(timeout=1800)
-"""
+_EXECUTE = "import sys; from numerics import bookbuild; bookbuild.run_cells(*sys.argv[1:])"
 # What a page may ask for; the rest of the package is other builds of the same program.
 _MATHJAX_PARTS = (
     "LICENSE",
@@ -193,7 +188,7 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
     environment = os.environ | {
         "MATPLOTLIBRC": str(source / "_ext" / "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTER_PATH": str(_kernel(work / "jupyter")),
         MYST: "1",
         claimtable.DOWNLOADS: str(downloads),
     }
@@ -219,6 +214,50 @@ def build(source: Path, out: Path, *, execute: str = "force") -> Path:
         )
     done.write_text(json.dumps(state), encoding="utf-8")
     return index
+
+
+def run_cells(cache: str, *pages: str) -> None:
+    """Run the cells of pages, unless the cache knows them, on all processors.
+
+    Parameters
+    ----------
+    cache : str
+        A folder of jupyter-cache, where the outputs go.
+    *pages : str
+        Files in MyST Markdown.
+    """
+    from jupyter_cache import get_cache  # of the extra "book"
+
+    project = get_cache(cache)
+    added = [project.add_nb_to_project(page, read_data=_READER) for page in pages]
+    jobs = [(cache, page.pk) for page in added]
+    for _ in processes.shared(_run_page, jobs, os.cpu_count() or 1):
+        pass
+
+
+def _run_page(job: tuple[str, int]) -> Iterator[None]:
+    """Run the cells of one page: a failure is met again, and told, by Sphinx."""
+    from jupyter_cache import get_cache
+    from jupyter_cache.executors import load_executor
+
+    cache, page = job
+    with contextlib.suppress(Exception):
+        executor = load_executor("local-serial", get_cache(cache))
+        executor.run_and_cache(filter_pks=[page], timeout=_CELL_SECONDS)
+    yield
+
+
+def _kernel(home: Path) -> Path:
+    """A folder with the kernel of this Python, which prints no warnings of its own.
+
+    Its socket is open to this machine alone, and its messages are signed.
+    """
+    folder = home / "kernels" / "python3"
+    folder.mkdir(parents=True, exist_ok=True)
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": [*start, "--log-level=ERROR"], "display_name": "Python 3", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    return home
 
 
 def _pages(source: Path) -> list[Path]:

@@ -63,6 +63,8 @@ class Law:
         np.fill_diagonal(power, np.maximum(rest, 0.0))
         gone = np.array(leaving, dtype=np.float64)
         self._levels = [(power, gone, np.ones(len(power)))]
+        # A plan asks for the same number of steps again and again.
+        self._asked: tuple[int, tuple[FloatArray, FloatArray]] | None = None
 
     @classmethod
     def of_hitting(cls, chain: Chain, targets: Collection[int]) -> tuple[Law, IntArray]:
@@ -107,6 +109,12 @@ class Law:
         mean : float64 array, shape (m,)
             Mean of min(time, steps).
         """
+        if self._asked is None or self._asked[0] != steps:
+            self._asked = steps, self._within(steps)
+        gone, mean = self._asked[1]
+        return gone.copy(), mean.copy()
+
+    def _within(self, steps: int) -> tuple[FloatArray, FloatArray]:
         _, gone, mean = self._levels[0]
         gone, mean = np.zeros_like(gone), np.zeros_like(mean)
         for k in range(steps.bit_length()):

@@ -27,7 +27,7 @@ from theory.claims import Derivation, NoClaim
 from theory.composed import CompositionDerivation
 from theory.domain import evaluate
 from theory.results import search as theory
-from theory.results.search import Cliques, cliques_of, plan
+from theory.results.search import Cliques, _least, cliques_of, plan
 
 ALARM = 1e-10
 FALSE_ALARMS = 5e-8  # of all random checks here
@@ -877,3 +877,16 @@ def test_a_report_needs_no_truth():
         figure = one.figure()
         assert figure.axes[0].get_xlabel() == "generated steps"
     assert json.loads(json.dumps(full.told)) == full.told
+
+
+@pytest.mark.parametrize("near", [1, 2, 36, 37, 38, 64, 10**6])
+@pytest.mark.parametrize("first", [1, 2, 37, 50])
+def test_the_least_number_is_found_from_any_guess(first, near):
+    asked = []
+
+    def enough(n):
+        asked.append(n)
+        return n >= 37
+
+    assert _least(enough, first, near) == max(37, first)
+    assert min(asked) >= first

@@ -1,6 +1,7 @@
 """The build of the book objects to what must not pass, and to nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,16 +50,12 @@ assert sympy.simplify((x + 1) ** 2 - (x**2 + 2 * x + 1)) == 0
 ```
 """
 
-FAULTS = {
+# What is reported, while the build goes on with the next page.
+WARNED = {
     "unknown equation": "See {eq}`eq-nowhere`.",
     "unknown theorem": "See {prf:ref}`nowhere`.",
     "unknown citation": "See {cite:t}`nobody1900nothing`.",
     "unknown page": "See [there](nowhere.md).",
-    "exception": "```{code-cell} ipython3\nraise RuntimeError('planted')\n```",
-    "wrong formula": (
-        "```{code-cell} ipython3\nimport sympy\n\nx = sympy.Symbol('x')\n"
-        "assert sympy.simplify((x + 1) ** 2 - (x**2 + 1)) == 0\n```"
-    ),
     "standard error": (
         "```{code-cell} ipython3\nimport sys\n\nprint('planted', file=sys.stderr)\n```"
     ),
@@ -68,6 +65,14 @@ FAULTS = {
     ),
     "drawing without words": "<svg width='9' height='9'></svg>",
     "unknown claim": "See {claim:ref}`nowhere/hitting-time`.",
+}
+# What ends the build at once.
+RAISED = {
+    "exception": "```{code-cell} ipython3\nraise RuntimeError('planted')\n```",
+    "wrong formula": (
+        "```{code-cell} ipython3\nimport sympy\n\nx = sympy.Symbol('x')\n"
+        "assert sympy.simplify((x + 1) ** 2 - (x**2 + 1)) == 0\n```"
+    ),
 }
 WORDS = "---\nmystnb:\n  image:\n    alt: A line.\n---\n"
 
@@ -127,15 +132,30 @@ def test_clean_page_builds(book):
     assert (index.parent / "mathjax" / "es5" / "tex-mml-chtml.js").is_file()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_fault_fails_the_build(book, fault):
-    (book / "page.md").write_text(HEADER + CLEAN + "\n" + FAULTS[fault] + "\n")
+def test_faults_fail_the_build(book, capfd):
+    """A page for each fault: one report, of -W, is enough to fail a build, and each has its own."""
+    pages = {fault.replace(" ", "-"): text for fault, text in WARNED.items()}
+    entries = "".join(f"  - file: {page}\n" for page in ["harmless", *pages])
+    (book / "_toc.yml").write_text(f"format: jb-book\nroot: page\nchapters:\n{entries}")
+    (book / "page.md").write_text(HEADER + CLEAN)
+    for page, text in {"harmless": "No fault.", **pages}.items():
+        words = HEADER.replace("eq-square", f"eq-{page}") + text + "\n"
+        (book / f"{page}.md").write_text(words)
+    with pytest.raises(bookbuild.BookError, match="did not build"):
+        bookbuild.build(book, book)
+    told = "".join(capfd.readouterr())
+    assert set(re.findall(r"/([a-z-]+)\.md\b.*(?:WARNING|ERROR)", told)) == set(pages)
+
+
+@pytest.mark.parametrize("fault", RAISED)
+def test_cell_that_raises_fails_the_build(book, fault):
+    (book / "page.md").write_text(HEADER + CLEAN + "\n" + RAISED[fault] + "\n")
     with pytest.raises(bookbuild.BookError, match="did not build"):
         bookbuild.build(book, book)
 
 
 def test_figure_with_words_builds(book):
-    told = FAULTS["figure without words"].replace("ipython3\n", f"ipython3\n{WORDS}")
+    told = WARNED["figure without words"].replace("ipython3\n", f"ipython3\n{WORDS}")
     (book / "page.md").write_text(HEADER + CLEAN + "\n" + told + "\n")
     bookbuild.build(book, book)
 
@@ -202,7 +222,7 @@ def test_cached_build_reads_what_changed(book):
 
 @pytest.mark.parametrize("fault", ["unknown equation", "standard error"])
 def test_second_try_fails_too(book, fault):
-    (book / "page.md").write_text(HEADER + CLEAN + "\n" + FAULTS[fault] + "\n")
+    (book / "page.md").write_text(HEADER + CLEAN + "\n" + WARNED[fault] + "\n")
     for _ in range(2):
         with pytest.raises(bookbuild.BookError, match="did not build"):
             bookbuild.build(book, book, execute="cache")

@@ -458,12 +458,12 @@ def _plain(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) ->
     for _ in range(3):
         if rounds is None:
             return None
-        T_0 = _time_to_see(kinds, rollouts, delta / (4 * rounds))
-        rounds = _rounds(kinds, delta / 2, rollouts, steps, _losses(kinds, rollouts, T_0))
+        T_0 = _time_to_see(kinds, rollouts, delta / (4 * rounds), T_0)
+        lost = _losses(kinds, rollouts, T_0)
+        rounds = _rounds(kinds, delta / 2, rollouts, steps, lost, near=rounds)
     if rounds is None:
         return None
     false = false_alarm(kinds, rounds, rollouts, T_0)
-    lost = _losses(kinds, rollouts, T_0)
     return Plan(
         rounds,
         rollouts,
@@ -476,9 +476,11 @@ def _plain(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) ->
     )
 
 
-def _time_to_see(kinds: Sequence[Kind], rollouts: int, most: Fraction) -> int:
+def _time_to_see(kinds: Sequence[Kind], rollouts: int, most: Fraction, near: int) -> int:
     """Least T_0 with which a round misses a state with a probability of so much at most."""
-    return _least(lambda t: _average(kinds, [k.unseen(rollouts, t) for k in kinds]) <= most, 1)
+    return _least(
+        lambda t: _average(kinds, [k.unseen(rollouts, t) for k in kinds]) <= most, 1, near
+    )
 
 
 def _robust(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) -> Plan | None:
@@ -517,19 +519,31 @@ def _rounds(
     steps: int,
     lost: Sequence[Fraction],
     passes: Fraction = Fraction(1),
+    near: int = 1,
 ) -> int | None:
     """Least number of rounds that misses an edge with probability delta at most."""
     if any(loss >= 1 for loss in lost):
         return None
-    return _least(lambda rounds: missed(kinds, rounds, rollouts, steps, lost, passes) <= delta, 1)
+    return _least(
+        lambda rounds: missed(kinds, rounds, rollouts, steps, lost, passes) <= delta, 1, near
+    )
 
 
-def _least(enough: Callable[[int], bool], first: int) -> int:
-    """Least whole number from ``first`` on that is enough, where all larger ones are too."""
-    high = first
-    while not enough(high):
-        high *= 2
-    low = high // 2 if high > first else first - 1
+def _least(enough: Callable[[int], bool], first: int, near: int = 1) -> int:
+    """Least whole number from ``first`` on that is enough, where all larger ones are too.
+
+    It is sought from ``near`` on, in steps that double.
+    """
+    high, step = max(first, near), 1
+    if enough(high):
+        low = high - 1
+        while low >= first and enough(low):
+            step *= 2
+            low, high = max(first - 1, low - step), low
+    else:
+        low, high = high, 2 * high
+        while not enough(high):
+            low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
