@@ -171,11 +171,21 @@ def families(as_json: AsJson = False) -> None:
         _print_json({"families": [_describe(f) for f in built_in().values()], **composed})
         return
     print("\n\n".join(_block(family) for family in built_in().values()))
-    print("\nkernel/meta-graph/attachment, such as clique/ring/gate:")
+    print("\nkernel/meta-graph/attachment, such as clique/ring/gate; a number in a name is free:")
     for kind, named_parts in parts.items():
         for n, (name, part) in enumerate(named_parts.items()):
             label = kind.replace("_", "-") if n == 0 else ""
-            print(f"  {label:<12}{name}: {part.title}")
+            print(f"  {label:<12}{name}: {part.title}{_brief(part)}")
+
+
+def _brief(part: Kernel | MetaGraph | Attachment) -> str:
+    """The parameters of a part, and from where to where a meta-graph leads."""
+    if isinstance(part, MetaGraph):
+        parameters, ends = part.domain.parameters, [f"from {_ends_text(part.problems()[0])}"]
+    else:
+        parameters, ends = part.parameters, []
+    told = [", ".join(p.name for p in parameters)] * bool(parameters) + ends
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _block(family: Family) -> str:

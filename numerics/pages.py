@@ -126,12 +126,30 @@ SYMBOLS = {
 
 
 class Markdown(str):
-    """Text that a cell shows as Markdown: as MyST in the book, without it in a notebook."""
+    """Text that a cell shows as Markdown: as MyST in the book, without it in a notebook.
+
+    Numbers that fill a cell of a table, such as 1.3e+10, are set as powers of ten.
+    """
 
     __slots__ = ()
 
     def _repr_markdown_(self) -> str:
-        return str(self) if bookbuild.MYST in os.environ else plain(self, _bibliography())
+        set_ = _FLOAT.sub(_power_of_ten, self)
+        return set_ if bookbuild.MYST in os.environ else plain(set_, _bibliography())
+
+
+_FLOAT = re.compile(r"(?<=\| )(-?\d+(?:\.\d+)?)e([+-]\d+)(?= \|)")
+
+
+def _power_of_ten(found: re.Match[str]) -> str:
+    digits = "" if found[1] == "1" else rf"{found[1]} \times "
+    return f"${digits}10^{{{int(found[2])}}}$"
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Markdown:
+    """A table with what its cells print as."""
+    lines = [head, ["---"] * len(head), *rows]
+    return Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
 
 
 @functools.cache
@@ -283,7 +301,11 @@ def _symbol(quantity: str) -> str:
 
 def column(name: str) -> str:
     """The head of a column: a quantity by its symbol, anything else as it is."""
-    short = {"hitting-time-bounds": r"$\mathbb{E}[\tau]/T_A$", "exact-gap": r"exact $1-\lambda_2$"}
+    short = {
+        "hitting-time-bounds": r"$\mathbb{E}[\tau]/T_A$",
+        "hitting-time-bounds-threshold": r"$\epsilon^*$",
+        "exact-gap": r"exact $1-\lambda_2$",
+    }
     return short.get(name, f"${_symbol(name)}$" if name in HEADINGS else f"`{name}`")
 
 
@@ -636,6 +658,10 @@ def bound_theorem(bound: Bound) -> Markdown:
     def displayed(found: re.Match[str]) -> str:
         if _letters(found[1]) <= WIDE // 2:
             return found[0]
+        first, *others = found[1].split(r" \le ")
+        if len(others) > 1 and _letters(found[1]) > WIDE:  # a line for each
+            lines = r" \\ ".join(rf"&\le {other}" for other in others)
+            return f"\n\n$$\n\\begin{{aligned}}{first} {lines}{found[2]}\\end{{aligned}}\n$$\n\n"
         return f"\n\n$$\n{found[1]}{found[2]}\n$$\n\n"
 
     said = re.sub(r"\$([^$]+)\$([.,;]?)", displayed, bound.statement)
@@ -705,10 +731,7 @@ def _entries(claim: Claim, name: str) -> str:
         stays = inside and ("[" not in base[1] or base[1].endswith("[]"))
         if not stays or claim.quantity == "stochastic-complement":
             entries[entry.place] = entries.get(entry.place, sympy.Integer(0)) + entry.value
-    pairs = [
-        (r"\to ".join(map(_interval, place)), tidy(value, claim.domain))
-        for place, value in entries.items()
-    ]
+    pairs = [(_move(place), tidy(value, claim.domain)) for place, value in entries.items()]
     return _stacked(_grouped(name, "on" if claim.quantity == "stationary" else "for", pairs))
 
 
@@ -732,6 +755,20 @@ def _grouped(name: str, word: str, pairs: Iterable[tuple[str, sympy.Expr]]) -> l
 
 def _stacked(lines: Iterable[str]) -> str:
     return r"\begin{aligned}" + r" \\[1ex] ".join(lines) + r"\end{aligned}"
+
+
+def _move(place: Sequence[str]) -> str:
+    """A place, or two with an arrow; what the second says of the index j of the first is clear."""
+    row = re.fullmatch(r"(\w+)\[(.+?)\.\.(.+)\]", place[0])
+    to = re.fullmatch(r"(\w+)\[(.*\bj\b.*)\]", place[-1])
+    if len(place) == 1 or row is None or to is None:
+        return r"\to ".join(map(_interval, place))
+    name, first, end = row.groups()
+    if expression(first) == expression(end):
+        at = expression(to[2]).subs(sympy.Symbol("j"), expression(first))
+        return rf"{_interval(f'{name}[{first}]')}\to {_interval(f'{to[1]}[{at}]')}"
+    low, high = (render.latex(expression(x)) for x in (first, end))
+    return rf"{_interval(f'{name}[j]')}\to {_interval(place[1])},\; {low} \le j \le {high}"
 
 
 def _interval(place: str) -> str:

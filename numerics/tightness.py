@@ -287,7 +287,7 @@ def _at(rows: Sequence[Row | Refusal], bound: str, side: str) -> str:
 def _digits(x: float) -> str:
     if math.isinf(x):
         return r"$\infty$"
-    rounded = f"{float(f'{x:.3g}'):,.0f}".replace(",", "\u2009")
+    rounded = f"{float(f'{x:.3g}'):,.0f}".replace(",", "\u202f")
     return f"{x:.3g}" if x < 1000 else rounded
 
 

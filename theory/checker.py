@@ -781,6 +781,7 @@ def text(s: Any) -> str:
     sorts = [f"{k} {', '.join(domain[k])}" for k in ("integers", "reals") if domain[k]]
     said = RULES[s["kind"]]["says"].format_map({k: words(k, v) for k, v in s.items()})
     exists = f"there is an integer {s['some']} for which " if "some" in s else ""
+    said = said.removesuffix(" for the values v0, v1, ... in")  # there are none
     said += "\n  (the time reversal has rows of its own)" * ("reversed" in s)
     return f"For all {' and '.join(sorts)} with {', '.join(given)}: {exists}{said}"
 

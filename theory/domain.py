@@ -76,8 +76,13 @@ def _compiled(value: sympy.Expr) -> tuple[tuple[str, ...], Callable[..., int], C
 
 
 def describe(point: Point) -> str:
-    """``K=8,M=5,epsilon=1/1000``, as the command line reads it."""
-    return ",".join(f"{name}={value}" for name, value in point.items())
+    """``K=8,M=5,epsilon=1/1000``, as the command line reads it; small powers of ten as 1e-30."""
+    shown = ((name, re.sub(r"^1/10{7,}$", _power_of_ten, str(x))) for name, x in point.items())
+    return ",".join(f"{name}={value}" for name, value in shown)
+
+
+def _power_of_ten(found: re.Match[str]) -> str:
+    return f"1e-{found[0].count('0')}"
 
 
 @dataclass(frozen=True)

@@ -647,7 +647,7 @@ def figure(result: Result) -> Figure:
 
     config, longest = result.config, max(result.config.lengths)
     drawn, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(10, 3.6), sharey=True, width_ratios=(5, 3, 3), layout="constrained"
+        1, 3, figsize=(10, 4.4), sharey=True, width_ratios=(5, 3, 3), layout="constrained"
     )
     names = {
         "none": "nothing",
@@ -682,7 +682,7 @@ def figure(result: Result) -> Figure:
 
 
 def _bound(axes: Any, x: list[int], lines: list[Measured], label: str) -> None:
-    axes.plot(x, [m.bound for m in lines], "--", color="0.4", lw=1, label=label)
+    axes.plot(x, [m.bound for m in lines], "-.", color="0.4", lw=1, label=label)
 
 
 def _draw(

@@ -382,7 +382,7 @@ const play = (() => {
   const hittingTime = (root, data) => {
     const figures = root.querySelector(".play-figures");
     const graph = clusters(root.querySelector(".play-side"));
-    const draw = chart(figures, "epsilon", "Mean hitting time and its bounds");
+    const draw = chart(figures, "ε", "Mean hitting time and its bounds");
     figures.append(key([
       { mark: 0, label: "mean hitting time" },
       { mark: 1, dash: "6 3", label: html("span", {}, "upper bound c₂ ", T_A()) },
@@ -407,7 +407,7 @@ const play = (() => {
         ],
         range: EPSILON,
         marker: { dots },
-        told: `At epsilon ${short(p.epsilon)} the mean hitting time is ${scientific(time)} steps.`,
+        told: `At ε = ${short(p.epsilon)} the mean hitting time is ${scientific(time)} steps.`,
       });
       graph(family.graph, data.graphs, p);
       const meta = family.aggregated(p);
@@ -492,10 +492,10 @@ const play = (() => {
   const gap = (root, data, refresh) => {
     const figures = root.querySelector(".play-figures");
     const graph = clusters(root.querySelector(".play-side"));
-    const draw = chart(figures, "epsilon", "The spectral gap and bounds of it");
+    const draw = chart(figures, "ε", "The spectral gap and bounds of it");
     const legend = html("div", { class: "play-choices" });
     figures.append(legend);
-    const drawFactors = chart(figures, "epsilon", "By which factor the bounds miss");
+    const drawFactors = chart(figures, "ε", "By which factor the bounds miss");
     const chosen = new Set([
       "canonical-paths-by-resistance-lower", "cheeger-lower", "cheeger-cut-upper",
       "state-decomposition-sharp-lower", "projection-restriction-sharp-lower",
@@ -519,7 +519,7 @@ const play = (() => {
         lines: [...lines, truths],
         range: EPSILON,
         marker: { dots: [{ at: p.epsilon, value: truth, mark: 0 }] },
-        told: `At epsilon ${short(p.epsilon)} the gap is ${scientific(truth)}.`,
+        told: `At ε = ${short(p.epsilon)} the gap is ${scientific(truth)}.`,
       });
       const factors = shown.flatMap((bound) =>
         bound.ends.map((f) => ({
@@ -532,7 +532,7 @@ const play = (() => {
         lines: factors.length ? factors : [{ points: axis.map((x) => [x, 1]), mark: 0 }],
         range: EPSILON,
         marker: { dots: [], at: p.epsilon },
-        told: `The factors at epsilon ${short(p.epsilon)} stand in the table.`,
+        told: `The factors at ε = ${short(p.epsilon)} stand in the table.`,
       });
       if (legend.dataset.family !== name) {
         legend.dataset.family = name;
@@ -562,7 +562,7 @@ const play = (() => {
         const values = bound.ends.map((f, k) => line(`${bound.id}-${k}`, f(q), "", 4)[0]);
         const missed = bound.ends.map((f) => Math.max(1, factor(bound, f(q), truth)));
         missed.sort((a, b) => a - b);
-        const ends = missed.map((x, k) => line(`${bound.id}-factor-${k}`, x, "", 3)[0]);
+        const ends = missed.map((x, k) => line(`${bound.id}-factor-${k}`, x, "", 4)[0]);
         const joined = (list) => html("span", {}, ...list.flatMap((x, k) => (k ? [" to ", x] : [x])));
         return [bound.title, bound.side, joined(values), joined(ends)];
       });

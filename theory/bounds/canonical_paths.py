@@ -6,9 +6,9 @@ Diaconis and Stroock counts it by the sum of 1/Q(e) over its steps e. A transiti
 takes twice counts twice.
 
 Neither reversibility nor laziness is needed: write f(y) - f(x) as a sum along the path from x to
-y; by Cauchy and Schwarz, Var(f) <= K E(f, f), and E(f, f) = <f, (I - P) f> for every P. So
-1 - Re lambda >= 1/K for every eigenvalue but the first 1, and for a reversible chain this is the
-gap. Of |lambda| it says nothing: the chain that alternates between two states has K = 1/2 and
+y; by Cauchy and Schwarz, Var(f) <= B E(f, f), and E(f, f) = <f, (I - P) f> for every P. So
+1 - Re lambda >= 1/B for every eigenvalue but the first 1, and for a reversible chain this is the
+gap. Of |lambda| it says nothing: the chain that alternates between two states has B = 1/2 and
 lambda_2 = -1. Irreducibility is needed: a transient state has no mass and so no congestion, but it
 adds an eigenvalue.
 """
@@ -115,14 +115,14 @@ _HYPOTHESES = (
 _OPTIONAL = {"paths": "(x, y) -> states of a path from x to y; shortest paths unless given"}
 _GAP = (
     r"for every eigenvalue $\lambda$ of $P$ but the simple eigenvalue 1, $1 - \mathrm{Re}\,\lambda "
-    r"\ge 1/K$; for a reversible chain, $1 - \lambda_2 \ge 1/K$."
+    r"\ge 1/B$; for a reversible chain, $1 - \lambda_2 \ge 1/B$."
 )
 
 canonical_paths = Bound(
     id="canonical-paths",
     title="Canonical paths",
     statement=(
-        r"With a path $\gamma_{xy}$ of $|\gamma_{xy}|$ steps for every $x \ne y$ and $K = \max_e "
+        r"With a path $\gamma_{xy}$ of $|\gamma_{xy}|$ steps for every $x \ne y$ and $B = \max_e "
         r"\frac{1}{Q(e)} \sum_{\gamma_{xy} \ni e} \pi(x)\,\pi(y)\,|\gamma_{xy}|$, " + _GAP
     ),
     source="Sinclair 1992, Theorem 5",
@@ -138,7 +138,7 @@ canonical_paths_by_resistance = Bound(
     id="canonical-paths-by-resistance",
     title="Canonical paths, weighted by resistance",
     statement=(
-        r"With a path $\gamma_{xy}$ for every $x \ne y$ and $K = \max_e \sum_{\gamma_{xy} \ni e} "
+        r"With a path $\gamma_{xy}$ for every $x \ne y$ and $B = \max_e \sum_{\gamma_{xy} \ni e} "
         r"\pi(x)\,\pi(y) \sum_{e' \in \gamma_{xy}} \frac{1}{Q(e')}$, " + _GAP
     ),
     source="Diaconis and Stroock 1991, Proposition 1",

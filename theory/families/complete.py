@@ -14,8 +14,8 @@ class Complete(Family):
 
     State 0 of each clique is its gate.  From the gate of cluster $k$ a sparse edge of probability
     $\epsilon/(K-1)$ leads to the gate of each other cluster.  There is no detour to take and no
-    distance to cover: all of the difficulty is to find the gate ($M$ trials) and the courage to
-    leave ($1/\epsilon$ trials), and then to be sent to the right one of $K-1$ clusters.  This is
+    distance to cover: all of the difficulty is to find the gate ($M$ trials), to dare to leave
+    ($1/\epsilon$ trials), and then to be sent to the right one of $K-1$ clusters.  This is
     the graph on which the rate $KM/\epsilon$ of Kim et al. (2025) is met with constants near 1.
     It breaks two of the assumptions: a path to the answer may cross a single sparse edge (A3), and
     a sparse edge has probability $\epsilon/(K-1)$, not of order $\epsilon$ (A2).

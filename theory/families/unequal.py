@@ -32,11 +32,8 @@ class Unequal(Family):
     equal cliques, state 0 of each is its gate, and a sparse edge of probability
     $\epsilon/(K_1+K_2-1)$ leads from every gate to every other.  Start and target lie in clusters
     of the first size.  What counts is the mean size: a few large clusters delay the answer as much
-    as many small ones of the same total.
-
-    Parameters
-    ----------
-    kinds : how many sizes there are, 2 to 4: ``unequal`` has 2, ``unequal-3`` has 3, and so on.
+    as many small ones of the same total.  There are two sizes; ``unequal-3`` and ``unequal-4`` have
+    three and four.
     """
 
     id = "unequal"
