@@ -174,8 +174,8 @@ def families(as_json: AsJson = False) -> None:
     print("\nkernel/meta-graph/attachment, such as clique/ring/gate; a number in a name is free:")
     for kind, named_parts in parts.items():
         for n, (name, part) in enumerate(named_parts.items()):
-            label = kind.replace("_", "-") if n == 0 else ""
-            print(f"  {label:<12}{name}: {part.title}{_brief(part)}")
+            label = f"  {kind.replace('_', '-') if n == 0 else '':<12}"
+            print("\n".join(_wrapped(f"{name}: {part.title}{_brief(part)}", label)))
 
 
 def _brief(part: Kernel | MetaGraph | Attachment) -> str:
@@ -207,16 +207,20 @@ def _block(family: Family) -> str:
         ("quantities", [", ".join(told["quantities"])]),
     ):
         for n, part in enumerate(parts):
-            label = f"  {title if n == 0 else '':<12}"
-            lines += textwrap.wrap(
-                part,
-                WIDTH,
-                initial_indent=label,
-                subsequent_indent=" " * len(label),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += _wrapped(part, f"  {title if n == 0 else '':<12}")
     return "\n".join(lines)
+
+
+def _wrapped(text: str, label: str) -> list[str]:
+    """Lines of a text beside a label."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _ends_text(problem: Problem) -> str:

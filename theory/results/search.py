@@ -428,10 +428,12 @@ def plan(
     clusters = sum(k.count for k in kinds)
     steps = max(_time_to_leave(k) for k in kinds if k.edges)
     rollouts = max(1, math.ceil(math.log(clusters)))
+    last: Plan | None = None
     while rollouts <= MOST_ROLLOUTS:
-        found = (_robust if robust else _plain)(kinds, delta, rollouts, steps)
+        found = (_robust if robust else _plain)(kinds, delta, rollouts, steps, last)
         if found is not None and (found.false <= delta / 2 or not certain):
             return found
+        last = found or last
         rollouts += max(1, rollouts // 8)
     remedy = "take a larger delta" if robust else "ask for a robust plan, or take a larger delta"
     raise NoClaim(
@@ -451,10 +453,14 @@ def _time_to_leave(kind: Kind) -> int:
     return _least(lambda steps: kind.found(steps) >= limit * Fraction(9, 10), 2)
 
 
-def _plain(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) -> Plan | None:
-    # First as if no round were bad; then T_0 is known and the rounds are counted again.
+def _plain(
+    kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int, last: Plan | None
+) -> Plan | None:
+    # First as if no round were bad; then T_0 is known and the rounds are counted again. What is
+    # sought lies near the last plan's, with fewer rollouts.
     lost = [Fraction(0)] * len(kinds)
-    rounds, T_0 = _rounds(kinds, delta / 2, rollouts, steps, lost), 1
+    near, T_0 = (last.rounds, last.T_0) if last else (1, 1)
+    rounds = _rounds(kinds, delta / 2, rollouts, steps, lost, near=near)
     for _ in range(3):
         if rounds is None:
             return None
@@ -483,7 +489,9 @@ def _time_to_see(kinds: Sequence[Kind], rollouts: int, most: Fraction, near: int
     )
 
 
-def _robust(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) -> Plan | None:
+def _robust(
+    kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int, last: Plan | None
+) -> Plan | None:
     rollouts = max(rollouts, 3)
     # One rollout alone is to miss a state with probability 1/64 at most, so that the vote sees all.
     T_0 = _least(lambda t: all(k.unmet(t) <= Fraction(1, 64) for k in kinds), 1)
@@ -496,7 +504,8 @@ def _robust(kinds: Sequence[Kind], delta: Fraction, rollouts: int, steps: int) -
         min(Fraction(1), w / (1 - (1 - passes * k.found(total)) ** rollouts)) if k.edges else w
         for k, w in zip(kinds, errs, strict=True)
     ]
-    rounds = _rounds(kinds, delta / 2, rollouts, total, lost, passes)
+    near = last.rounds if last else 1
+    rounds = _rounds(kinds, delta / 2, rollouts, total, lost, passes, near)
     if rounds is None:
         return None
     early = [min(Fraction(1), k.early(rollouts, T_0) + w) for k, w in zip(kinds, errs, strict=True)]
