@@ -139,7 +139,7 @@ def test_expressions_are_the_bounds_of_explicit_chains(parts):
 @pytest.mark.parametrize("parts", dict.fromkeys(ALL), ids="/".join)
 def test_expressions_are_the_bounds_on_every_composition(parts):
     name = "/".join(parts)
-    points = points_of(catalogue.load(name), 12, largest=6)
+    points = points_of(catalogue.load(name), 6, largest=6)
     assert violations(name, rows_of(name), points) == []
 
 
