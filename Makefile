@@ -36,7 +36,7 @@ book: $(READY)  ## build the book into book/_build/html
 	$(BIN)/metastable book
 
 browser: $(READY)  ## look at every page of the built book in Chromium
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m browser
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m browser
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv book/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -274,8 +274,7 @@ def test_there_are_pages():
     assert "index.html" in PAGES
 
 
-@pytest.mark.parametrize("page", PAGES)
-class TestPage:
+class EachPage:
     def test_asks_no_outside_host(self, visit):
         assert visit.outside == []
 
@@ -312,6 +311,17 @@ class TestPage:
     def test_fits_a_phone(self, visit):
         content, window = visit.phone_width
         assert content <= window
+
+
+# Each half for a processor of its own, with `--dist loadscope`.
+@pytest.mark.parametrize("page", PAGES[::2])
+class TestOddPages(EachPage):
+    pass
+
+
+@pytest.mark.parametrize("page", PAGES[1::2])
+class TestEvenPages(EachPage):
+    pass
 
 
 def test_a_page_with_formulas_has_formulas(browser):
