@@ -163,7 +163,7 @@ class Searching(checker.Domain):
             return super().read(text, **more)
         env = self.env | more
         names = [name for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", text)) if name in env]
-        key = text, *((name, _content(env[name])) for name in names)
+        key = text, *((name, env[name].content()) for name in names)
         if key not in _VALUES:
             _make_room(_VALUES, 2_000)
             divisors = list[Q]()
@@ -175,7 +175,7 @@ class Searching(checker.Domain):
 
     def offered(self, q: Q, strict: bool) -> str:
         """A proof that q (or else -q) is >= 0 (or > 0), or 0 where none is found."""
-        key = str(self.data), _content(q), strict
+        key = str(self.data), q.content(), strict
         if key not in _PROOFS:
             _make_room(_PROOFS, 20_000)
             _PROOFS[key] = self._proof(q, strict)
@@ -290,11 +290,6 @@ class Searching(checker.Domain):
                 return None
             terms.append(f"({shown})*{own[0]}**{n}" if n else f"({shown})")
         return " + ".join(terms) if sure else None
-
-
-def _content(q: Q) -> tuple[frozenset[Any], frozenset[Any]]:
-    """What makes a rational function the same, as a key."""
-    return frozenset(q.num.items()), frozenset(q.den.items())
 
 
 def _reduced(q: Q) -> Q:

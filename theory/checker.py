@@ -191,20 +191,29 @@ def need(condition: Any, reason: str, work: int = 0) -> None:
         raise Refused("too much work" if left[0] < 0 else reason)
 
 
+NO_FACTORS = Counter[Any]()
+
+
 class Q:
     """A rational function: terms (sorted variables: coefficient) over a multiset of such."""
 
     def __init__(self, num: Any, den: Any = None):
         self.num: dict[tuple[str, ...], int] = {m: c for m, c in dict(num).items() if c}
-        self.den: Any = den if den and self.num else Counter()
+        self.den: Any = den if den and self.num else NO_FACTORS
         size = 5 + len(self.num) + len(self.den) + sum(map(len, self.num)) // 16
-        need(self.den.total() < DEGREE, "an expression is too large", size)
+        need(not self.den or self.den.total() < DEGREE, "an expression is too large", size)
+
+    def content(self) -> Any:
+        """What makes two the same, as a key."""
+        return frozenset(self.num.items()), frozenset(self.den.items())
 
     def __add__(self, other: Q) -> Q:
-        den = self.den | other.den
-        above = (Q(q.num) if q.den else q for q in (self, other))
-        more = (map(Q, (den - q.den).elements()) for q in (self, other))
-        a, b = (reduce(Q.__mul__, factors, q) for factors, q in zip(more, above, strict=True))
+        a, b, den = self, other, self.den
+        if self.den or other.den:
+            den = self.den | other.den
+            above = (Q(q.num) if q.den else q for q in (self, other))
+            more = (map(Q, (den - q.den).elements()) for q in (self, other))
+            a, b = (reduce(Q.__mul__, factors, q) for factors, q in zip(more, above, strict=True))
         total = dict(a.num)
         for m, c in b.num.items():
             total[m] = total.get(m, 0) + c
@@ -278,7 +287,8 @@ class Domain:
     """
 
     def __init__(self, data: Any, proofs: Any):
-        self.data, self.proofs, self.seen = data, proofs, dict[str, int]()
+        self.data, self.proofs, self.seen = data, proofs, dict[Any, int]()
+        self.known = dict[Any, Q]()
         self.env = {n: Q({(n,): 1}) for n in data["integers"] + data["reals"]}
         for name in data["values"]:
             self.env.pop(name, None)
@@ -296,10 +306,13 @@ class Domain:
 
     def read(self, text: Any, **more: Q) -> Q:
         """The value of an expression that has no pole on the domain."""
-        divisors = list[Q]()
-        q = parse(text, self.env | more, divisors)
-        need(all(self.sign(Q(d.num), True) for d in divisors), "a denominator may vanish")
-        return q
+        key = text, *((n, q.content()) for n, q in more.items())
+        if key not in self.known:
+            divisors = list[Q]()
+            q = parse(text, self.env | more, divisors)
+            need(all(self.sign(Q(d.num), True) for d in divisors), "a denominator may vanish")
+            self.known[key] = q
+        return self.known[key]
 
     def relation(self, text: str, read: Any) -> tuple[Q, str]:
         """``a >= b`` and ``b <= a`` as (a - b, ">="), and so on."""
@@ -315,8 +328,7 @@ class Domain:
 
     def sign(self, q: Q, strict: bool) -> int:
         """1 or -1 where q or -q is shown to be >= 0 (or > 0) on the whole domain, else 0."""
-        below = sorted((sorted(f), power) for f, power in q.den.items())
-        key = str((sorted(q.num.items()), below, strict))
+        key = q.content(), strict
         if not any(q.num) and not q.den:  # a number
             return (q.num.get((), 0) > 0) - (q.num.get((), 0) < 0) or int(not strict)
         if key not in self.seen:

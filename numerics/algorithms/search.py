@@ -142,20 +142,22 @@ class Measured:
     ----------
     count, size : how many, and how many states in one.
     leave : the law of leaving one, by each of its sparse edges.
-    miss : the law of hitting a state of it or leaving, and for how many states it is that.
+    miss : the laws of hitting a state of it or leaving, one for states that are alike.
+    alike : for how many states each is that.
     edges : number of sparse edges out of one.
     """
 
     count: int
     size: int
     leave: Law
-    miss: tuple[tuple[Law, int], ...]
+    miss: Law
+    alike: IntArray
     edges: int
 
     def unseen(self, rollouts: int, steps: int) -> Fraction:
         """The sum over the states of the mean, over uniform starts, that no rollout sees it."""
-        missed = sum(n * float((law.survival(steps) ** rollouts).sum()) for law, n in self.miss)
-        return _above(missed / self.size)
+        missed = (self.miss.survival(steps) ** rollouts).sum(axis=-1)
+        return _above(float(self.alike @ missed) / self.size)
 
     def early(self, rollouts: int, steps: int) -> Fraction:
         """By a union bound over the rollouts."""
@@ -173,7 +175,7 @@ class Measured:
 
     def unmet(self, steps: int) -> Fraction:
         """The largest over all pairs."""
-        return _above(max(float(law.survival(steps).max(initial=0.0)) for law, _ in self.miss))
+        return _above(float(self.miss.survival(steps).max(initial=0.0)))
 
     def leaves(self, steps: int) -> Fraction:
         """The largest over all states."""
@@ -224,8 +226,10 @@ def _measured(inside: FloatArray, leaving: FloatArray, count: int) -> Measured:
                 f"a cluster of {size} states is too large to be measured; give rounds, rollouts, "
                 "T_0 and T_max"
             )
-    miss = [(Law(others, gone), n) for others, gone, n in found.values()]
-    return Measured(count, size, Law(inside, leaving), tuple(miss), leaving.shape[1])
+    others, gone = (np.stack([parts[n] for parts in found.values()]) for n in (0, 1))
+    alike = np.array([n for _, _, n in found.values()])
+    leave, miss = Law(inside, leaving), Law(others, gone)
+    return Measured(count, size, leave, miss, alike, leaving.shape[1])
 
 
 def groups_of(clusters: Sequence[int]) -> tuple[tuple[int, ...], ...]:

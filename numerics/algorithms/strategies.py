@@ -50,19 +50,21 @@ class Law:
 
     Parameters
     ----------
-    inside : float64 array, shape (m, m)
-        Off-diagonal probabilities inside the set; the diagonal is what is left over.
-    leaving : float64 array, shape (m, r)
+    inside : float64 array, shape (..., m, m)
+        Off-diagonal probabilities inside the set; the diagonal is what is left over. More axes are
+        for several sets of one size, and lead all results.
+    leaving : float64 array, shape (..., m, r)
         Probabilities to leave, by r ways.
     """
 
     def __init__(self, inside: FloatArray, leaving: FloatArray):
         power = np.array(inside, dtype=np.float64)
-        np.fill_diagonal(power, 0.0)
-        rest = 1.0 - power.sum(axis=1) - leaving.sum(axis=1)
-        np.fill_diagonal(power, np.maximum(rest, 0.0))
+        own = np.arange(power.shape[-1])
+        power[..., own, own] = 0.0
+        rest = 1.0 - power.sum(axis=-1) - leaving.sum(axis=-1)
+        power[..., own, own] = np.maximum(rest, 0.0)
         gone = np.array(leaving, dtype=np.float64)
-        self._levels = [(power, gone, np.ones(len(power)))]
+        self._levels = [(power, gone, np.ones(power.shape[:-1]))]
         # A plan asks for the same number of steps again and again.
         self._asked: tuple[int, tuple[FloatArray, FloatArray]] | None = None
 
@@ -90,11 +92,11 @@ class Law:
             power, gone, steps = self._levels[-1]
             if power.max(initial=0.0) < _DECAYED or len(self._levels) > _MOST_LEVELS:
                 return None
-            gone, steps = gone + power @ gone, steps + power @ steps
+            gone, steps = gone + power @ gone, steps + _apply(power, steps)
             power = power @ power
-            left = gone.sum(axis=1)
+            left = gone.sum(axis=-1)
             early = left < 0.5
-            sums = power[early].sum(axis=1)
+            sums = power[early].sum(axis=-1)
             power[early] *= ((1.0 - left[early]) / sums)[:, None]
             self._levels.append((power, gone, steps))
         return self._levels[k]
@@ -104,9 +106,9 @@ class Law:
 
         Returns
         -------
-        gone : float64 array, shape (m, r)
+        gone : float64 array, shape (..., m, r)
             Probability to leave by each way.
-        mean : float64 array, shape (m,)
+        mean : float64 array, shape (..., m)
             Mean of min(time, steps).
         """
         if self._asked is None or self._asked[0] != steps:
@@ -125,24 +127,30 @@ class Law:
                 return gone, mean
             if steps >> k & 1:
                 power, left, stay = level
-                gone, mean = left + power @ gone, stay + power @ mean
+                gone, mean = left + power @ gone, stay + _apply(power, mean)
         return gone, mean
 
     def power(self, k: int) -> FloatArray:
-        """Q^(2^k), shape (m, m)."""
+        """Q^(2^k), shape (..., m, m)."""
         level = self._level(k)
         return np.zeros_like(self._levels[0][0]) if level is None else level[0]
 
     def survival(self, steps: int) -> FloatArray:
         """Probability to stay for more than so many steps, from each state."""
-        alive = np.ones(len(self._levels[0][0]))
+        alive = np.ones(self._levels[0][0].shape[:-1])
         for k in range(steps.bit_length()):
             level = self._level(k)
             if level is None:
                 return np.zeros_like(alive)
             if steps >> k & 1:
-                alive = level[0] @ alive
+                alive = _apply(level[0], alive)
         return alive
+
+
+def _apply(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """A matrix to a vector, or each of several to its own."""
+    found: FloatArray = (matrix @ vector[..., None])[..., 0]
+    return found
 
 
 # ---------------------------------------------------------------- best of n
