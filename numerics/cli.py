@@ -665,7 +665,12 @@ def _row(name: str, judged: Judgement | NoClaim) -> dict[str, Any]:
 def check(
     file: Annotated[Path, typer.Argument(help="A certificate, as derive --certificate writes it.")],
     family: Annotated[
-        str | None, typer.Option("--family", help="File of the family that the claim is about.")
+        str | None,
+        typer.Option(
+            "--family",
+            help="The family that the claim is about, where it is not built in: its file, or "
+            "KERNEL/META-GRAPH/ATTACHMENT.",
+        ),
     ] = None,
 ) -> None:
     """Re-check a certificate, using only the checker, and compare it with the claim it is for."""
@@ -685,9 +690,12 @@ def check(
     name, _, quantity = str(claim).rpartition("/")
     if claim is None or (family is None and not is_built_in(name)):
         print("No built-in claim is named in the file: the statement above is all that is shown.")
+        if claim is not None:
+            print(f"To compare it with the claim {claim}, name the family with --family.")
         return
     if derivation_of(load(family or name)).claim(quantity).statement != statement:
-        print(f"REFUSED: this is not the statement of the claim {claim}")
+        of = f" of {family}" if family else ""
+        print(f"REFUSED: this is not the statement of the claim {claim}{of}")
         raise typer.Exit(1)
     print(f"It is the claim {claim}.")
 

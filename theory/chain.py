@@ -6,7 +6,7 @@ that a chain with any number K of clusters is a finite object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -258,6 +258,71 @@ def lumping_error(
         if size != places.count(places[n]):
             return f"orbit {places[n]} has {places.count(places[n])} states, not {size}"
     return None
+
+
+def row_faults(chain: OrbitChain, names: Collection[str]) -> Iterator[str]:
+    """What is wrong with sizes and rows that someone has written, with a remedy.
+
+    Parameters
+    ----------
+    names : of the parameters, and of what else may stand in them.
+    """
+    known = ", ".join(chain.orbits)
+    for name, here in chain.orbits.items():
+        yield from _inexact(here.size, {*names, "j"}, f"the size of {name!r}")
+    for row in chain.rows:
+        for to in (row.orbit, *(move.to for move in row.moves)):
+            if to not in chain.orbits:
+                yield f"unknown orbit {to!r}: give one of {known}"
+                return
+        for move in row.moves:
+            where = f"the move from {row.orbit!r} to {move.to!r}"
+            yield from _inexact(move.probability, {*names, "j"}, where)
+            indexed = chain.orbits[move.to].index is not None
+            if indexed and move.at is None:
+                yield (
+                    f"{where} needs an index: give it at=.., the j that it leads to; a move cannot "
+                    "spread over several"
+                )
+            if not indexed and move.at is not None:
+                yield f"{where} needs no index: leave out at"
+        excess = sympy.cancel(sympy.Add(*(move.probability for move in row.moves)) - 1)
+        inside = chain.domain.inside
+        if excess != 0 and not (excess.free_symbols and _vanishes(excess, row, inside)):
+            yield f"the row of {row.orbit!r} misses 1 by {excess}: mend its probabilities"
+    for name, here in chain.orbits.items():
+        own = [row for row in chain.rows if row.orbit == name]
+        if not own:
+            yield f"orbit {name!r} has no row: add it"
+        if not here.index and len(own) > 1:
+            yield f"orbit {name!r} has {len(own)} rows: keep one"
+
+
+def _vanishes(value: sympy.Expr, row: Row, point: Point) -> bool:
+    """Whether an expression that is not 0 by its form is 0 at a point, as by a fact."""
+    place = next(iter(indices(row.index, point)), None)
+    here = with_index(point, place)
+    return value.free_symbols <= {sympy.Symbol(x) for x in here} and evaluate(value, here) == 0
+
+
+def _inexact(value: Any, names: Collection[str], where: str) -> Iterator[str]:
+    """What keeps a value from being an expression in plain symbols, without floats."""
+    if not isinstance(value, sympy.Expr):
+        kind, remedy = type(value).__name__, "write sympy.Rational(1, 4)"
+        yield f"{where} has the {kind} {value}: {remedy}"
+        return
+    for number in sorted(value.atoms(sympy.Float)):
+        exact = Fraction(str(number))
+        remedy = f"write sympy.Rational({exact.numerator}, {exact.denominator})"
+        yield f"{where} has the float {float(exact)}: {remedy}"
+        return
+    for symbol in sorted(value.free_symbols, key=str):
+        if symbol.name not in names:
+            yield f"{where}: {symbol} is not a parameter: add Parameter({symbol.name!r}, ..)"
+        elif symbol != sympy.Symbol(symbol.name):
+            yield (
+                f"{where}: the symbol {symbol} has assumptions: write sympy.Symbol({symbol.name!r})"
+            )
 
 
 def with_index(point: Point, index: int | None) -> Point:

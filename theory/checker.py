@@ -676,7 +676,10 @@ def by_rows(s: Any, w: Any, premises: Any, domain: Domain, given: Any, tags: Any
         for f in functions:
             values = [value(here, f, to, at) for to, at, *_ in moves]
             env |= {f: value(here, f, name), "P" + f: product([m[2] for m in moves], values)}
-        here.show(rule.get("on" if name in target else "off", ""), **env)
+        try:
+            here.show(rule.get("on" if name in target else "off", ""), **env)
+        except Refused as error:
+            raise Refused(f"{error}, in the row of {name}") from error
         for key, text in [x.split(" = ") for x in rule.get("sums", "").split(", ") if x]:
             part = here.read(text, **{k: env[k] for k in re.findall(r"[A-Za-z]\w*", text)})
             if row.free and part.num:  # by a function of j (or i) with these differences

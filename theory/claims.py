@@ -199,7 +199,14 @@ class Derivation:
         time = self.claim(named("hitting-time", name))
         meta = self.claim(named("aggregated-hitting-time", name))
         claims = [f"v0 >= {wanted.lower}*v1", f"v0 <= {wanted.upper}*v1"]
-        certificate = compare(domain, claims, [time.certificate, meta.certificate])
+        try:
+            certificate = compare(domain, claims, [time.certificate, meta.certificate])
+        except NoProof as error:
+            where = ", ".join(wanted.facts)
+            raise NoProof(
+                f"{wanted.lower}*T_A <= E[tau] <= {wanted.upper}*T_A is not shown where {where} "
+                f"({error}): give comparison another Range, of other facts or factors"
+            ) from error
         assert meta.expression is not None
         return self._new(
             named("hitting-time-bounds", name),

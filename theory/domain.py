@@ -227,13 +227,16 @@ class Domain:
             if first is not None:
                 return itertools.chain([first], grid)
         facts = ", ".join(self.all_facts)
+        raise DomainError(f"no point found with {facts}: mend the facts, they may contradict")
+
+    def _require_integers(self) -> None:
+        """Refuse an integer whose own facts leave reals alone: a search for a point is long."""
         for p in self.parameters:
             if p.integer and self._between_integers(p):
                 raise DomainError(
-                    f"no point found with {facts}: no integer {p.name} lies there: "
-                    "write Parameter(.., integer=False) for a real one"
+                    f"no point found with {', '.join(self.all_facts)}: no integer {p.name} lies "
+                    "there: write Parameter(.., integer=False) for a real one"
                 )
-        raise DomainError(f"no point found with {facts}: mend the facts, they may contradict")
 
     def _between_integers(self, parameter: Parameter) -> bool:
         """Whether the facts leave reals for a parameter alone, and no integer."""
@@ -323,6 +326,7 @@ class Domain:
                 raise DomainError(f"{text!r} cannot be read: write it as in Python") from error
             if unknown:
                 raise DomainError(f"{text!r} speaks of {min(unknown)}, which is no parameter")
+        self._require_integers()
         self._points(9)
 
 

@@ -32,6 +32,7 @@ from theory.chain import (
     State,
     leaf_at,
     leaves,
+    row_faults,
 )
 from theory.domain import Domain, DomainError, Parameter, Point
 from theory.kernel import Kernel
@@ -358,14 +359,27 @@ def _require_sound(family: Family, where: str) -> None:
         chains = isinstance(problem.chains, OrbitChain | Cases)
         need(chains, "a problem has no chain: give an OrbitChain")
         for chain in leaves(problem.chains):
+            for fault in row_faults(chain, {p.name for p in chain.domain.parameters}):
+                need(False, fault)
             known = ", ".join(chain.orbits)
-            moves = [m.to for r in chain.rows for m in r.moves]
-            for name in (problem.target, problem.start[0], *(r.orbit for r in chain.rows), *moves):
+            for name in (problem.target, problem.start[0]):
                 need(name in chain.orbits, f"unknown orbit {name!r}: give one of {known}")
-            missing = set(chain.orbits) - {r.orbit for r in chain.rows}
-            need(not missing, f"orbit {min(missing, default='')!r} has no row: add it")
         target = leaves(problem.chains)[-1].orbits[problem.target]
         single = target.size == 1 and target.index is None
         need(single, f"the target {problem.target!r} is not one state: give it size 1")
+    orbits = [*leaves(family.gap_problem().chains)[-1].orbits] if family.slow_mode else []
+    for name in (*family.slow_mode, *orbits):
+        need(name in orbits, f"slow_mode: unknown orbit {name!r}: give one of {', '.join(orbits)}")
+        need(name in family.slow_mode, f"slow_mode has no value for the orbit {name!r}: add it")
+    for compared in family.comparison.values():
+        for fact in compared.facts:
+            odd = {str(x) for x in family.domain.gap(fact).free_symbols}
+            odd -= {p.name for p in family.domain.parameters}
+            need(
+                not odd,
+                f"the range {fact!r} of the comparison with T_A speaks of {min(odd, default='')}, "
+                "which is no parameter: write comparison = "
+                """{"": Range((facts of yours,), "1", "4")}, or {} for none""",
+            )
     if family.cyclic is not None:
         need(type(family).type is not Family.type, "cyclic needs type(): define it")

@@ -51,7 +51,9 @@ class Dumbbell(Family):
     }}
 
     # 3. The chain on orbits: which states are alike, seen from the target, and how many they are.
-    #    Each orbit lies in a cluster; an orbit may carry an index: orbit(size, cluster, 0, K - 1).
+    #    Each orbit lies in a cluster. One with an index j, as in theory/families/path.py, is
+    #    orbit(size, cluster, 0, K - 1), its rows row(name, moves, 0, K - 1), and a move to it names
+    #    the j it leads to: sparse(name, epsilon, at=j + 1).
     def problems(self):
         first = {{"gate": one, "bulk": M - 1}}
         second = {{"target": one, "far_gate": one, "far_bulk": L - 2}}

@@ -17,7 +17,7 @@ from theory.chain import Cases, Chains, Move, Orbit, OrbitChain, Row, j, leaves
 from theory.composition import closed
 from theory.conjecture import hitting_times
 from theory.derive import Solved, law_certificate, polynomial_sum, running_sums, solved
-from theory.domain import Domain, Parameter, evaluate, expression, tidy
+from theory.domain import Domain, Parameter, describe, evaluate, expression, tidy
 from theory.factoring import factor, text
 from theory.family import Cyclic, Family, Pivot, Problem
 
@@ -311,4 +311,10 @@ def two_sided(
             )
         except NoProof as error:
             failure = error
-    raise failure
+    inside = domain.inside
+    ends = (evaluate(expression(statement[side]), inside) for side in ("lower", "upper"))
+    raise NoProof(
+        f"the bounds are not shown to lie within a factor {RATIOS[-1]}; at {describe(inside)} they "
+        f"are {' and '.join(f'{float(x):.3g}' for x in ends)}: narrow the domain, or give another "
+        "pivot or slow_mode"
+    ) from failure

@@ -252,6 +252,104 @@ def test_skeleton_never_overwrites(spider, run):
     assert spider.read_text() == SPIDER
 
 
+# ---------------------------------------------------------------- mistakes of beginners
+MISTAKES = {
+    "row": (
+        (("dense(1 - epsilon, first)", "dense(1 - epsilon/2, first)"),),
+        "the row of 'gate' misses 1 by epsilon/2: mend its probabilities",
+    ),
+    "parameter": (
+        (('"far_gate", epsilon)', '"far_gate", epsilon * expression("s"))'),),
+        "the move from 'gate' to 'far_gate': s is not a parameter: add Parameter('s', ..)",
+    ),
+    "float": (
+        (('"far_gate", epsilon)', '"far_gate", 0.3 * epsilon)'),),
+        "the move from 'gate' to 'far_gate' has the float 0.3: write sympy.Rational(3, 10)",
+    ),
+    "index": (
+        (('orbit(size, "second")', 'orbit(size, "second", 0, 3)'),),
+        "the move from 'gate' to 'far_gate' needs an index: give it at=..",
+    ),
+    "no index": (
+        (('"far_gate", epsilon)', '"far_gate", epsilon, at=one)'),),
+        "the move from 'gate' to 'far_gate' needs no index: leave out at",
+    ),
+    "misspelt mode": (
+        (('"far_bulk": "-1', '"far_bul": "-1'),),
+        "slow_mode: unknown orbit 'far_bul': give one of gate, bulk, target, far_gate, far_bulk",
+    ),
+    "mode left out": (
+        (('        "far_bulk": "-1 - epsilon",\n', ""),),
+        "slow_mode has no value for the orbit 'far_bulk': add it",
+    ),
+    "range": (
+        (('"L*epsilon <= 1"', '"N*epsilon <= 1"'),),
+        "the range 'N*epsilon <= 1' of the comparison with T_A speaks of N, which is no parameter",
+    ),
+    "real": ((('edge", integer=False', 'edge"'),), "no integer epsilon lies there"),
+}
+
+
+@pytest.fixture
+def changed(tmp_path, run):
+    def write(*changes):
+        file = tmp_path / "mine.py"
+        assert run("new", file)[0] == 0
+        text = file.read_text()
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        file.write_text(text)
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_place(name, changed):
+    changes, words = MISTAKES[name]
+    with pytest.raises(FamilyError) as refused:
+        load(str(changed(*changes)))
+    assert words in str(refused.value)
+    assert "mine.py: family Dumbbell: " in str(refused.value)
+
+
+def test_bounds_too_far_apart_are_told(changed, run):
+    mode = changed(('"bulk": "1 + epsilon"', '"bulk": "5 + epsilon"'))
+    code, out, err = run("derive", mode, "--quantity", "spectral-gap")
+    assert (code, out) == (2, "")
+    assert (
+        "the bounds are not shown to lie within a factor 8; at M=2,L=2,epsilon=1/1000 they " in err
+    )
+    assert "narrow the domain, or give another pivot or slow_mode" in err
+
+
+def test_a_comparison_that_fails_is_told(changed, run):
+    times = changed(('"1", "5")', '"1", "2")'))
+    code, out, err = run("derive", times, "--quantity", "hitting-time-bounds")
+    assert (code, out) == (2, "")
+    assert "1*T_A <= E[tau] <= 2*T_A is not shown where L*epsilon <= 1" in err
+    assert "give comparison another Range" in err
+
+
+def test_a_wrong_subsolution_names_the_row(changed, run):
+    plain = 'Problem("", chain, ("bulk", None), "target")'
+    sides = "supersolution={x: '9*L/epsilon' for x in chain.orbits}"
+    below = "subsolution={x: '0' if x == 'target' else '9*L/epsilon' for x in chain.orbits}"
+    file = changed((plain, f"{plain[:-1]}, {sides}, {below})"))
+    code, out, err = run("derive", file)
+    assert (code, out) == (2, "")
+    assert "in the row of " in err
+
+
+def test_a_certificate_of_ones_own_says_how_to_compare_it(changed, run, tmp_path):
+    file, proof = changed(), tmp_path / "proof.json"
+    assert run("derive", file, "--certificate", proof)[0] == 0
+    out = run("check", proof)[1]
+    assert "To compare it with the claim mine/hitting-time, name the family with --family." in out
+    assert "It is the claim mine/hitting-time." in run("check", proof, "--family", file)[1]
+
+
 # ---------------------------------------------------------------- files that are no family
 def test_two_files_of_one_name(tmp_path):
     for folder, title in (("one", "First"), ("two", "Second")):

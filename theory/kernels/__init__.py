@@ -16,7 +16,16 @@ from typing import Any
 import sympy
 
 from theory.attachment import ATTACHMENTS, Gates
-from theory.chain import ONE, ExplicitChain, OrbitChain, Place, indices, lumping_error, with_index
+from theory.chain import (
+    ONE,
+    ExplicitChain,
+    OrbitChain,
+    Place,
+    indices,
+    lumping_error,
+    row_faults,
+    with_index,
+)
 from theory.domain import DomainError, Parameter, Point, describe, evaluate
 from theory.family import FamilyError, place_in_family, run
 from theory.kernel import GATE, HOME, Kernel
@@ -178,45 +187,12 @@ def _require_rows(kernel: Kernel, gates: sympy.Expr) -> None:
                 sympy.expand(here.size - size) == 0,
                 f"the orbit {name!r} has size {here.size}, not {size}: give it that size",
             )
-    known = ", ".join(rows.orbits)
     names = {p.name for p in kernel.parameters} | {str(x) for x in gates.free_symbols}
-    for name, here in rows.orbits.items():
-        _require_exact(here.size, names | {"j"}, f"the size of {name!r}")
+    for fault in row_faults(rows, names):
+        need(False, fault)
     for row in rows.rows:
-        for name in (row.orbit, *(m.to for m in row.moves)):
-            need(name in rows.orbits, f"unknown orbit {name!r}: give one of {known}")
         outward = any(m.sparse or m.meta for m in row.moves)
         need(not outward, f"the row of {row.orbit!r} leaves the cluster: keep its moves inside")
-        for m in row.moves:
-            where = f"the move from {row.orbit!r} to {m.to!r}"
-            _require_exact(m.probability, names | {"j"}, where)
-        excess = sympy.cancel(sympy.Add(*(m.probability for m in row.moves)) - 1)
-        need(excess == 0, f"the row of {row.orbit!r} misses 1 by {excess}: mend its probabilities")
-        for m in row.moves:
-            one = "an" if rows.orbits[m.to].index else "no"
-            same = (m.at is None) == (rows.orbits[m.to].index is None)
-            need(same, f"a move from {row.orbit!r} to {m.to!r} needs {one} index: mend it")
-    for name, here in rows.orbits.items():
-        own = [r for r in rows.rows if r.orbit == name]
-        need(own, f"orbit {name!r} has no row: add it")
-        need(here.index or len(own) == 1, f"orbit {name!r} has {len(own)} rows: keep one")
-
-
-def _require_exact(value: Any, names: Collection[str], where: str) -> None:
-    """An expression in the parameters, as plain symbols, without floats."""
-    number = isinstance(value, sympy.Expr)
-    kind = "float" if number and value.has(sympy.Float) else type(value).__name__
-    need(number and kind != "float", f"{where} has the {kind} {value}: write sympy.Rational(1, 4)")
-    for symbol in sorted(value.free_symbols, key=str):
-        need(
-            symbol.name in names,
-            f"{where}: {symbol} is not a parameter: add Parameter({symbol.name!r}, ..)",
-        )
-        plain = sympy.Symbol(symbol.name)
-        need(
-            symbol == plain,
-            f"{where}: the symbol {symbol} has assumptions: write sympy.Symbol({symbol.name!r})",
-        )
 
 
 class _Numbers(dict[str, Fraction]):
