@@ -229,7 +229,9 @@ def run_cells(cache: str, *pages: str) -> None:
     from jupyter_cache import get_cache  # of the extra "book"
 
     project = get_cache(cache)
-    added = [project.add_nb_to_project(page, read_data=_READER) for page in pages]
+    # A long page at the end would leave the other processors idle.
+    ordered = sorted(pages, key=lambda page: Path(page).stat().st_size, reverse=True)
+    added = [project.add_nb_to_project(page, read_data=_READER) for page in ordered]
     jobs = [(cache, page.pk) for page in added]
     for _ in processes.shared(_run_page, jobs, os.cpu_count() or 1):
         pass
