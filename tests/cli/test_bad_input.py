@@ -328,7 +328,10 @@ FAMILY_FILES = {
     ),
     "target of several": (but('"target"),)', '"far_bulk"),)'), "is not one state"),
     "row left out": (but('row("far_bulk", dense(one, second)),', ""), "'far_bulk' has no row"),
-    "rows do not sum to 1": (but("(1 - epsilon, first)", "(one, first)"), "not derived"),
+    "rows do not sum to 1": (
+        but("(1 - epsilon, first)", "(one, first)"),
+        "the row of 'gate' misses 1 by epsilon: mend its probabilities",
+    ),
     "negative probability": (
         but(GATE, '[*dense(1 + epsilon, first), sparse("far_gate", -epsilon)]'),
         "not derived",
