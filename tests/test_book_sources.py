@@ -149,7 +149,7 @@ def test_notebook_runs_in_a_folder_of_its_own(page, tmp_path, monkeypatch):
         for output in cell.get("outputs", [])
         if "text/markdown" in output.get("data", {})
     ]
-    assert shown
+    assert shown or page not in RUN  # some pages print or draw, and say nothing in Markdown
     told = re.sub(r"```.*?```|`[^`\n]*`", "", "\n".join(shown), flags=re.DOTALL)
     assert re.findall(r"\{[a-z:-]+\}`|\{prf:.*", told) == []
 
