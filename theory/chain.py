@@ -287,8 +287,7 @@ def row_faults(chain: OrbitChain, names: Collection[str]) -> Iterator[str]:
             if not indexed and move.at is not None:
                 yield f"{where} needs no index: leave out at"
         excess = sympy.cancel(sympy.Add(*(move.probability for move in row.moves)) - 1)
-        inside = chain.domain.inside
-        if excess != 0 and not (excess.free_symbols and _vanishes(excess, row, inside)):
+        if excess != 0 and not _vanishes(excess, chain, row):
             yield f"the row of {row.orbit!r} misses 1 by {excess}: mend its probabilities"
     for name, here in chain.orbits.items():
         own = [row for row in chain.rows if row.orbit == name]
@@ -298,24 +297,23 @@ def row_faults(chain: OrbitChain, names: Collection[str]) -> Iterator[str]:
             yield f"orbit {name!r} has {len(own)} rows: keep one"
 
 
-def _vanishes(value: sympy.Expr, row: Row, point: Point) -> bool:
-    """Whether an expression that is not 0 by its form is 0 at a point, as by a fact."""
-    place = next(iter(indices(row.index, point)), None)
-    here = with_index(point, place)
-    return value.free_symbols <= {sympy.Symbol(x) for x in here} and evaluate(value, here) == 0
+def _vanishes(value: sympy.Expr, chain: OrbitChain, row: Row) -> bool:
+    """Whether an expression that is not 0 by its form is 0 on a row at a point, as by a fact."""
+    point = chain.domain.inside
+    names = {symbol.name for symbol in value.free_symbols}
+    places = [with_index(point, index) for index in indices(row.index, point)]
+    return all(names <= {*place} and evaluate(value, place) == 0 for place in places)
 
 
 def _inexact(value: Any, names: Collection[str], where: str) -> Iterator[str]:
     """What keeps a value from being an expression in plain symbols, without floats."""
     if not isinstance(value, sympy.Expr):
-        kind, remedy = type(value).__name__, "write sympy.Rational(1, 4)"
-        yield f"{where} has the {kind} {value}: {remedy}"
+        yield f"{where} has the {type(value).__name__} {value}: write sympy.Rational(1, 4)"
         return
     for number in sorted(value.atoms(sympy.Float)):
         exact = Fraction(str(number))
         remedy = f"write sympy.Rational({exact.numerator}, {exact.denominator})"
         yield f"{where} has the float {float(exact)}: {remedy}"
-        return
     for symbol in sorted(value.free_symbols, key=str):
         if symbol.name not in names:
             yield f"{where}: {symbol} is not a parameter: add Parameter({symbol.name!r}, ..)"

@@ -303,6 +303,10 @@ class Domain:
                 (lows if slope > 0 else highs).append(-rest / slope)
         return max(lows, default=None), min(highs, default=None)
 
+    def strangers(self, fact: str) -> set[str]:
+        """The names in a fact that are no parameters."""
+        return {str(x) for x in self.gap(fact).free_symbols} - {p.name for p in self.parameters}
+
     def require_sound(self) -> None:
         """Refuse names and facts that make no sense, and a domain without points.
 

@@ -359,8 +359,8 @@ def _require_sound(family: Family, where: str) -> None:
         chains = isinstance(problem.chains, OrbitChain | Cases)
         need(chains, "a problem has no chain: give an OrbitChain")
         for chain in leaves(problem.chains):
-            for fault in row_faults(chain, {p.name for p in chain.domain.parameters}):
-                need(False, fault)
+            fault = next(row_faults(chain, {p.name for p in chain.domain.parameters}), "")
+            need(not fault, fault)
             known = ", ".join(chain.orbits)
             for name in (problem.target, problem.start[0]):
                 need(name in chain.orbits, f"unknown orbit {name!r}: give one of {known}")
@@ -371,15 +371,13 @@ def _require_sound(family: Family, where: str) -> None:
     for name in (*family.slow_mode, *orbits):
         need(name in orbits, f"slow_mode: unknown orbit {name!r}: give one of {', '.join(orbits)}")
         need(name in family.slow_mode, f"slow_mode has no value for the orbit {name!r}: add it")
-    for compared in family.comparison.values():
-        for fact in compared.facts:
-            odd = {str(x) for x in family.domain.gap(fact).free_symbols}
-            odd -= {p.name for p in family.domain.parameters}
-            need(
-                not odd,
-                f"the range {fact!r} of the comparison with T_A speaks of {min(odd, default='')}, "
-                "which is no parameter: write comparison = "
-                """{"": Range((facts of yours,), "1", "4")}, or {} for none""",
-            )
+    for fact in (fact for compared in family.comparison.values() for fact in compared.facts):
+        odd = family.domain.strangers(fact)
+        need(
+            not odd,
+            f"the comparison with T_A: {fact!r} speaks of {min(odd, default='')}, which is no "
+            """parameter: write comparison = {"": Range((facts of yours,), "1", "4")}, or {} """
+            "for none",
+        )
     if family.cyclic is not None:
         need(type(family).type is not Family.type, "cyclic needs type(): define it")

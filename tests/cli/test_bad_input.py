@@ -332,6 +332,38 @@ FAMILY_FILES = {
         but("(1 - epsilon, first)", "(one, first)"),
         "the row of 'gate' misses 1 by epsilon: mend its probabilities",
     ),
+    "parameter left out": (
+        but('"far_gate", epsilon)', '"far_gate", epsilon * expression("s"))'),
+        "the move from 'gate' to 'far_gate': s is not a parameter: add Parameter('s', ..)",
+    ),
+    "float": (
+        but('"far_gate", epsilon)', '"far_gate", 0.3 * epsilon)'),
+        "the move from 'gate' to 'far_gate' has the float 0.3: write sympy.Rational(3, 10)",
+    ),
+    "no index": (
+        but('orbit(size, "second")', 'orbit(size, "second", 0, 3)'),
+        "the move from 'gate' to 'far_gate' needs an index: give it at=..",
+    ),
+    "index too many": (
+        but('"far_gate", epsilon)', '"far_gate", epsilon, at=one)'),
+        "the move from 'gate' to 'far_gate' needs no index: leave out at",
+    ),
+    "misspelt mode": (
+        but('"far_bulk": "-1', '"far_bul": "-1'),
+        "slow_mode: unknown orbit 'far_bul': give one of gate, bulk, target, far_gate, far_bulk",
+    ),
+    "mode of too few": (
+        but('        "far_bulk": "-1 - epsilon",\n', ""),
+        "slow_mode has no value for the orbit 'far_bulk': add it",
+    ),
+    "comparison of a stranger": (
+        but('"L*epsilon <= 1"', '"N*epsilon <= 1"'),
+        "the comparison with T_A: 'N*epsilon <= 1' speaks of N, which is no parameter",
+    ),
+    "real left an integer": (
+        but('edge", integer=False', 'edge"'),
+        "no integer epsilon lies there",
+    ),
     "negative probability": (
         but(GATE, '[*dense(1 + epsilon, first), sparse("far_gate", -epsilon)]'),
         "not derived",

@@ -12,9 +12,9 @@ import sympy
 from numerics import cli, exact
 from numerics.rows import concrete
 from theory.certificates import NoProof
-from theory.chain import leaves
+from theory.chain import OrbitChain, leaves, orbit, row, row_faults, sparse
 from theory.derive import law_certificate, solved
-from theory.domain import evaluate, expression
+from theory.domain import Domain, Parameter, evaluate, expression
 from theory.family import FamilyError, built_in, load
 
 TRIANGLE = Path(__file__).parents[1] / "data" / "triangle.py"
@@ -253,43 +253,6 @@ def test_skeleton_never_overwrites(spider, run):
 
 
 # ---------------------------------------------------------------- mistakes of beginners
-MISTAKES = {
-    "row": (
-        (("dense(1 - epsilon, first)", "dense(1 - epsilon/2, first)"),),
-        "the row of 'gate' misses 1 by epsilon/2: mend its probabilities",
-    ),
-    "parameter": (
-        (('"far_gate", epsilon)', '"far_gate", epsilon * expression("s"))'),),
-        "the move from 'gate' to 'far_gate': s is not a parameter: add Parameter('s', ..)",
-    ),
-    "float": (
-        (('"far_gate", epsilon)', '"far_gate", 0.3 * epsilon)'),),
-        "the move from 'gate' to 'far_gate' has the float 0.3: write sympy.Rational(3, 10)",
-    ),
-    "index": (
-        (('orbit(size, "second")', 'orbit(size, "second", 0, 3)'),),
-        "the move from 'gate' to 'far_gate' needs an index: give it at=..",
-    ),
-    "no index": (
-        (('"far_gate", epsilon)', '"far_gate", epsilon, at=one)'),),
-        "the move from 'gate' to 'far_gate' needs no index: leave out at",
-    ),
-    "misspelt mode": (
-        (('"far_bulk": "-1', '"far_bul": "-1'),),
-        "slow_mode: unknown orbit 'far_bul': give one of gate, bulk, target, far_gate, far_bulk",
-    ),
-    "mode left out": (
-        (('        "far_bulk": "-1 - epsilon",\n', ""),),
-        "slow_mode has no value for the orbit 'far_bulk': add it",
-    ),
-    "range": (
-        (('"L*epsilon <= 1"', '"N*epsilon <= 1"'),),
-        "the range 'N*epsilon <= 1' of the comparison with T_A speaks of N, which is no parameter",
-    ),
-    "real": ((('edge", integer=False', 'edge"'),), "no integer epsilon lies there"),
-}
-
-
 @pytest.fixture
 def changed(tmp_path, run):
     def write(*changes):
@@ -305,13 +268,17 @@ def changed(tmp_path, run):
     return write
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_its_place(name, changed):
-    changes, words = MISTAKES[name]
-    with pytest.raises(FamilyError) as refused:
-        load(str(changed(*changes)))
-    assert words in str(refused.value)
-    assert "mine.py: family Dumbbell: " in str(refused.value)
+def test_a_row_may_sum_to_1_by_a_fact():
+    def faults(*facts, more="0"):
+        domain = Domain((Parameter("M", facts, "states"),))
+        moves = [sparse("one", expression("M/2") + expression(more))]
+        chain = OrbitChain(domain, {"one": orbit(1, "all")}, (row("one", moves),))
+        return list(row_faults(chain, {"M"}))
+
+    assert faults("M >= 2", "M <= 2") == []
+    assert faults("M >= 3") == ["the row of 'one' misses 1 by M/2 - 1: mend its probabilities"]
+    for stranger in ("j", "w"):
+        assert faults("M >= 2", "M <= 2", more=stranger)[-1].startswith("the row of 'one' misses 1")
 
 
 def test_bounds_too_far_apart_are_told(changed, run):

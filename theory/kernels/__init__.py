@@ -155,9 +155,8 @@ def _require_ranges(kernel: Kernel) -> None:
         isinstance(facts, tuple) and all(isinstance(fact, str) for fact in facts) for facts in given
     )
     need(kinds, 'ranges is not a tuple of tuples of texts: write (("9*epsilon <= 1",),)')
-    known = {p.name for p in kernel.parameters} | TAKEN
     for fact in (fact for facts in kernel.ranges for fact in facts):
-        odd = {str(symbol) for symbol in kernel.domain.gap(fact).free_symbols} - known
+        odd = kernel.domain.strangers(fact) - TAKEN
         need(not odd, f"ranges: {fact!r} speaks of {min(odd, default='')}, which is no parameter")
 
 
@@ -188,8 +187,8 @@ def _require_rows(kernel: Kernel, gates: sympy.Expr) -> None:
                 f"the orbit {name!r} has size {here.size}, not {size}: give it that size",
             )
     names = {p.name for p in kernel.parameters} | {str(x) for x in gates.free_symbols}
-    for fault in row_faults(rows, names):
-        need(False, fault)
+    fault = next(row_faults(rows, names), "")
+    need(not fault, fault)
     for row in rows.rows:
         outward = any(m.sparse or m.meta for m in row.moves)
         need(not outward, f"the row of {row.orbit!r} leaves the cluster: keep its moves inside")
